@@ -1,0 +1,355 @@
+//! The model as tokens. Nothing is judged here, and nothing can fail.
+//!
+//! Every shape is the same frame: a `Call` held by the function, what happens at entry, the body, what is taken
+//! from its value, and the end. The shapes part in one place, [`Model::expand`], over what the body is.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+
+use crate::args::{Exit, Root};
+use crate::attribute::Form;
+use crate::function::{Body, Function, split_inner_attributes};
+use crate::model::{Held, Judge, Model, Part, Shape, Site, Spawns, Taken, Value, ours};
+use crate::{spawn, track};
+
+impl Model {
+    /// The whole function.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let Function { attrs, vis, defaultness, sig, body } = &self.function;
+        let Body::Block(body) = body else { return self.function.to_token_stream() };
+        let (inner_attrs, statements) = split_inner_attributes(body);
+        let block = self.user_block(body, statements);
+        let private = self.private();
+        let start = self.start();
+        let finish = self.finish(&emit!(&__traced_value));
+
+        // Input:  async fn f(a: A) -> R { … }
+        // Output: async fn f(a: A) -> R {
+        //     let mut call = Call::new(site);  if call.… { attributes }
+        //     let mut body = pin!(async move { let a = a;  let value: R = { … };  value });
+        //     let value = drive(&mut call, body).await;
+        //     <attributes of the value>  probe(&value).end(call);
+        //     value
+        // }
+        let rest = match self.shape {
+            // Nothing comes behind a value that never is.
+            Shape::Sync if matches!(self.value, Value::Never) => {
+                let body = self.closure(block);
+                emit!(__traced_call.run(#body))
+            }
+            Shape::Sync if self.in_frame => {
+                let value = self.body_in_frame(block);
+                emit! {
+                    let __traced_inside = __traced_call.enter(#private::name_of(|| ()));
+                    let __traced_value = #value;
+                    __traced_inside.leave(#private::Left::Finished);
+                    #finish
+                    __traced_value
+                }
+            }
+            Shape::Sync => {
+                let body = self.closure(block);
+                emit! {
+                    let __traced_value = __traced_call.run(#body);
+                    #finish
+                    __traced_value
+                }
+            }
+            Shape::Async => {
+                let body = self.async_block(block);
+                let give = if matches!(self.value, Value::Never) {
+                    emit!(match __traced_value {})
+                } else {
+                    emit!(__traced_value)
+                };
+                emit! {
+                    let mut __traced_body = #private::pin!(#body);
+                    let __traced_value = #private::drive(&mut __traced_call, __traced_body.as_mut()).await;
+                    #finish
+                    #give
+                }
+            }
+            Shape::Future(held) => {
+                let made = self.made(block);
+                let finish = self.finish(&emit!(__traced_value));
+                let outcome = emit!(|__traced_value: &_, mut __traced_call: #private::Call| { #finish });
+                self.hand_over(held, made, "traced", "BoxedFuture", outcome)
+            }
+            Shape::Stream(held) => {
+                let made = self.made(block);
+                let outcome = emit!(|__traced_call: #private::Call| __traced_call.end());
+                self.hand_over(held, made, "traced_stream", "BoxedStream", outcome)
+            }
+        };
+        let content = emit!(#start #rest);
+        let mut braces = Group::new(Delimiter::Brace, content);
+        braces.set_span(ours(body.span()));
+        emit! {
+            #(#attrs)*
+            #(#inner_attrs)*
+            #vis #defaultness #sig #braces
+        }
+    }
+
+    fn private(&self) -> TokenStream {
+        let krate = &self.krate;
+        emit!(#krate::__private)
+    }
+
+    /// The user's statements, in braces that are ours: around one expression the user's would be called unused.
+    fn user_block(&self, body: &Group, statements: TokenStream) -> TokenStream {
+        let statements = match &self.spawns {
+            Spawns::None => statements,
+            Spawns::Known(also) => spawn::carry(statements, also, &self.krate),
+        };
+        let mut group = Group::new(Delimiter::Brace, statements);
+        group.set_span(ours(body.span()));
+        TokenTree::Group(group).into()
+    }
+
+    /// `let mut call = …;` and everything that is evaluated before the body.
+    fn start(&self) -> TokenStream {
+        let private = self.private();
+        let site = self.site.tokens(&private);
+        let entry = &self.entry;
+        let call = emit!(__traced_call);
+
+        let mut steps = TokenStream::new();
+        if let Some(parent) = &entry.parent {
+            let span = located(parent);
+            steps.extend(quote_spanned!(span=> #call.parent(&#parent);));
+        }
+        steps.extend(match entry.root {
+            None => TokenStream::new(),
+            Some(Root::Unlinked) => emit!(#call.root();),
+            Some(Root::Linked) => emit!(#call.root_linked();),
+        });
+        if let Some(links) = &entry.links {
+            let span = located(links);
+            steps.extend(quote_spanned!(span=> #call.links(#links);));
+        }
+        if entry.timing {
+            steps.extend(emit!(#call.time();));
+        }
+        if !entry.attributes.is_empty() {
+            let wants = match self.shape {
+                Shape::Sync | Shape::Async => emit!(wants_attributes),
+                Shape::Future(_) | Shape::Stream(_) => emit!(may_want_attributes),
+            };
+            let records = entry.attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut #call)));
+            steps.extend(emit!(if #call.#wants() { #(#records)* }));
+        }
+        if let Some(when) = &entry.when {
+            let span = located(when);
+            let condition = quote_spanned!(span=> #private::holds(#when));
+            steps = emit!(if #condition { #steps } else { #call.off(); });
+        }
+        if !steps.is_empty() {
+            steps = emit!(if #call.on() { #steps });
+        }
+        emit! {
+            let mut __traced_call = #private::Call::new(#site);
+            #steps
+        }
+    }
+
+    /// What is taken from the value, and the end of the call. `value` is a reference to the value.
+    fn finish(&self, value: &TokenStream) -> TokenStream {
+        let private = self.private();
+        let call = emit!(__traced_call);
+        let records: TokenStream = self.exits.iter().map(|taken| self.take(taken, value)).collect();
+        let records =
+            if records.is_empty() { records } else { emit!(if #call.records() { #records }) };
+        let end = match (&self.value, &self.errors) {
+            (Value::Unit | Value::Never, _) if self.gives_itself() => emit!(#call.end();),
+            (_, Judge::Off) => emit!(#call.end();),
+            (_, Judge::ByType) => emit!(#private::probe(#value).end(#call, #private::Verdict::Fault);),
+            (_, Judge::If(span, pattern, condition)) => {
+                let span = ours(*span);
+                let is_fault = quote_spanned!(span=> #private::is_fault);
+                let at = located(condition);
+                let condition = quote_spanned!(at=> #private::holds(#condition));
+                emit! {
+                    let __traced_verdict = #is_fault(#value, |__traced_error| match __traced_error {
+                        #pattern => #condition,
+                        #[allow(unreachable_patterns)]
+                        _ => true,
+                    });
+                    #private::probe(#value).end(#call, __traced_verdict);
+                }
+            }
+        };
+        emit!(#records #end)
+    }
+
+    /// Whether the value is what the signature says, not what comes out of it.
+    fn gives_itself(&self) -> bool {
+        matches!(self.shape, Shape::Sync | Shape::Async)
+    }
+
+    fn take(&self, taken: &Taken, value: &TokenStream) -> TokenStream {
+        let private = self.private();
+        let (part, exit) = match taken {
+            Taken::Whole(form) => {
+                let function = match form {
+                    Form::ByType => emit!(attribute),
+                    Form::Display => emit!(display),
+                    Form::Debug => emit!(debug),
+                };
+                return emit!(#private::#function(&mut __traced_call, "return", #value););
+            }
+            Taken::Of(part, exit) => (part, exit),
+        };
+        let Exit { pattern, attributes } = exit;
+        let records = attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut __traced_call)));
+        let present = match part {
+            Part::Value => emit!(#private::Some(#value)),
+            Part::Success(span) => {
+                let function = quote_spanned!(ours(*span)=> #private::success);
+                emit!(#function(#value))
+            }
+            Part::Error(span) => {
+                let function = quote_spanned!(ours(*span)=> #private::error);
+                emit!(#function(#value))
+            }
+        };
+        emit! {
+            match #present {
+                #private::Some(#pattern) => { #(#records)* }
+                #[allow(unreachable_patterns)]
+                _ => {}
+            }
+        }
+    }
+
+    /// The parameters, bound as the language binds them, and the user's block behind them.
+    fn body(&self, block: &TokenStream) -> TokenStream {
+        let bindings = &self.bindings;
+        match &self.value {
+            // What the block's last expression borrows must be given back before the parameters go.
+            Value::Written(ty) => emit!(#(#bindings)* let __traced_value: #ty = #block; __traced_value),
+            Value::Unit => emit!(#(#bindings)* let __traced_value: () = #block; __traced_value),
+            Value::Inferred => emit!(#(#bindings)* let __traced_value = #block; __traced_value),
+            Value::Never => emit!(#(#bindings)* #block),
+        }
+    }
+
+    fn closure(&self, block: TokenStream) -> TokenStream {
+        let body = self.body(&block);
+        match &self.value {
+            Value::Written(ty) => emit!(move || -> #ty { #body }),
+            Value::Unit => emit!(move || -> () { #body }),
+            Value::Never => emit!(move || -> ! { #body }),
+            Value::Inferred => emit!(move || { #body }),
+        }
+    }
+
+    fn async_block(&self, block: TokenStream) -> TokenStream {
+        let private = self.private();
+        // An `async` block has no place for its type; a return that is never reached is one.
+        let typed = |ty: TokenStream| {
+            emit! {
+                if let #private::Some(__traced_value) = #private::None::<#ty> {
+                    return __traced_value;
+                }
+            }
+        };
+        let bindings = &self.bindings;
+        match &self.value {
+            Value::Never => {
+                let ty = emit!(#private::Infallible);
+                let typed = typed(ty.clone());
+                emit!(async move { #typed #(#bindings)* let __traced_value: #ty = #block; __traced_value })
+            }
+            Value::Written(ty) => {
+                let (typed, body) = (typed(ty.clone()), self.body(&block));
+                emit!(async move { #typed #body })
+            }
+            Value::Unit | Value::Inferred => {
+                let body = self.body(&block);
+                emit!(async move { #body })
+            }
+        }
+    }
+
+    /// The body as a block of the function's own frame.
+    fn body_in_frame(&self, block: TokenStream) -> TokenStream {
+        let label = track::label();
+        let block = match track::exits_to(&label, inner(block.clone()), &self.krate) {
+            Some(statements) => emit!({ #statements }),
+            None => block,
+        };
+        let body = self.body(&block);
+        emit!(#label: { #body })
+    }
+
+    /// The future or stream that the body makes.
+    fn made(&self, block: TokenStream) -> TokenStream {
+        if self.in_frame {
+            return self.body_in_frame(block);
+        }
+        let private = self.private();
+        let body = self.closure(block);
+        emit!(#private::made(#body))
+    }
+
+    fn hand_over(&self, held: Held, made: TokenStream, function: &str, boxed: &str, outcome: TokenStream) -> TokenStream {
+        let private = self.private();
+        let hand = match held {
+            Held::ByValue => {
+                let function = proc_macro2::Ident::new(function, Span::mixed_site());
+                emit!(#private::#function(__traced_call, __traced_body, #outcome))
+            }
+            Held::Boxed => {
+                let boxed = proc_macro2::Ident::new(boxed, Span::mixed_site());
+                let span = match &self.function.sig.output {
+                    syn::ReturnType::Type(_, ty) => located(ty),
+                    syn::ReturnType::Default => Span::mixed_site(),
+                };
+                quote_spanned!(span=> #private::#boxed::carry(__traced_body, __traced_call, #outcome))
+            }
+        };
+        emit! {
+            let __traced_body = #made;
+            #hand
+        }
+    }
+}
+
+fn inner(block: TokenStream) -> TokenStream {
+    match block.into_iter().next() {
+        Some(TokenTree::Group(group)) => group.stream(),
+        _ => TokenStream::new(),
+    }
+}
+
+/// Our hygiene at the place of some tokens of the user's.
+fn located(tokens: &impl ToTokens) -> Span {
+    ours(syn::spanned::Spanned::span(tokens))
+}
+
+impl Site {
+    /// A reference to the call site's static, which nothing else can name.
+    pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
+        let Self { name, kind, scope: (scope, version), place } = self;
+        let (file, line) = position(*place);
+        emit! {{
+            static SITE: #private::Callsite = #private::Callsite::new(
+                #name,
+                #private::SpanKind::#kind,
+                #private::Scope { name: #scope, version: #version },
+                #private::Place { module: #private::module_path!(), file: #file, line: #line },
+            );
+            &SITE
+        }}
+    }
+}
+
+/// File and line of a place; outside of the compiler there are none.
+fn position(span: Span) -> (String, u32) {
+    if !proc_macro::is_available() {
+        return ("src/lib.rs".to_owned(), 1);
+    }
+    let span = span.unwrap();
+    (span.file(), u32::try_from(span.line()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,127 @@
+//! `span!`, `event!` and `set!`: attributes by hand, in the grammar of `attr(…)`.
+//!
+//! The runtime's macros of the same names put the path of their own crate in parentheses before the user's
+//! tokens, so that they work under any name.
+
+use proc_macro2::{Group, TokenStream};
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, LitStr, Token};
+
+use crate::args;
+use crate::attribute::{self, Attribute, Key};
+use crate::errors::Errors;
+use crate::model::{Site, callers_crate};
+
+/// What stands in the parentheses.
+struct Written {
+    krate: TokenStream,
+    name: Option<LitStr>,
+    attributes: Vec<Attribute>,
+}
+
+/// `span!("name", attributes)`.
+pub(crate) fn span(input: TokenStream) -> TokenStream {
+    with(input, Some("span!(\"load\", rows = n)"), |written| {
+        let Written { krate, name, attributes } = written;
+        let name = name.clone()?;
+        let private = emit!(#krate::__private);
+        let place = name.span();
+        let site = Site { name, kind: quote::format_ident!("Internal"), scope: callers_crate(), place };
+        let site = site.tokens(&private);
+        let call = emit!(&mut __traced_call);
+        let records = attributes.iter().map(|attribute| attribute.record(krate, &call));
+        let records = if attributes.is_empty() {
+            TokenStream::new()
+        } else {
+            emit!(if __traced_call.wants_attributes() { #(#records)* })
+        };
+        Some(emit! {{
+            let mut __traced_call = #private::Call::new(#site);
+            #records
+            #private::Span::begin(__traced_call, || ())
+        }})
+    })
+}
+
+/// `event!("name", attributes)`.
+pub(crate) fn event(input: TokenStream) -> TokenStream {
+    with(input, Some("event!(\"order.validated\", items = n)"), |written| {
+        let name = written.name.as_ref()?;
+        Some(note(written, &emit!(event(#name))))
+    })
+}
+
+/// `set!(attributes)`.
+pub(crate) fn set(input: TokenStream) -> TokenStream {
+    with(input, None, |written| Some(note(written, &emit!(set()))))
+}
+
+fn note(written: &Written, finish: &TokenStream) -> TokenStream {
+    let Written { krate, attributes, .. } = written;
+    let to = emit!(&mut __traced_note);
+    let records = attributes.iter().map(|attribute| attribute.record(krate, &to));
+    emit! {
+        match #krate::__private::Note::start() {
+            #krate::__private::Some(mut __traced_note) => {
+                #(#records)*
+                __traced_note.#finish;
+            }
+            #krate::__private::None => {}
+        }
+    }
+}
+
+/// Reads and judges the input; a fault becomes the expansion. `form` is how it is written with a name.
+fn with(input: TokenStream, form: Option<&str>, expand: impl Fn(&Written) -> Option<TokenStream>) -> TokenStream {
+    let mut errors = Errors::new();
+    let written = errors.keep((|input: ParseStream<'_>| parse(input, form)).parse2(input));
+    if let Some(written) = &written {
+        attribute::judge(&written.attributes, &mut errors);
+        for attribute in &written.attributes {
+            if let (Key::Text(text), Some(root)) = (&attribute.key, attribute::root(&attribute.expr))
+                && root == "self"
+                && text.value().is_empty()
+            {
+                errors.at(root, "`self` needs a key; write `key = ?self`");
+            }
+        }
+    }
+    if errors.is_empty()
+        && let Some(expansion) = written.as_ref().and_then(expand)
+    {
+        let _ = errors.into_tokens();
+        return expansion;
+    }
+    let errors = errors.into_tokens();
+    emit!({ #errors })
+}
+
+fn parse(input: ParseStream<'_>, form: Option<&str>) -> syn::Result<Written> {
+    let krate = input.parse::<Group>()?.stream();
+    let name = match form {
+        None => None,
+        Some(form) => Some(name(input, form)?),
+    };
+    let attributes = args::attributes(input)?;
+    if form.is_none() && attributes.is_empty() {
+        return Err(input.error("an attribute is missing; write `set!(key = value)`"));
+    }
+    Ok(Written { krate, name, attributes })
+}
+
+fn name(input: ParseStream<'_>, form: &str) -> syn::Result<LitStr> {
+    if input.is_empty() {
+        return Err(input.error(format!("the name is missing; write `{form}`")));
+    }
+    let ahead = input.fork();
+    if ahead.parse::<LitStr>().is_err() || !(ahead.is_empty() || ahead.peek(Token![,])) {
+        const WHY: &str = "a name is a literal, because names must be few; put the value in an attribute";
+        return Err(syn::Error::new_spanned(input.parse::<Expr>()?, WHY));
+    }
+    let name: LitStr = input.parse()?;
+    if name.value().trim().is_empty() {
+        return Err(syn::Error::new(name.span(), "the name is empty; say what happens here"));
+    }
+    input.parse::<Option<Token![,]>>()?;
+    Ok(name)
+}

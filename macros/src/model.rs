@@ -1,0 +1,609 @@
+//! What will be done: every default filled in, every conflict found. Nothing is emitted here.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::{
+    Expr, FnArg, GenericArgument, Ident, LitStr, Pat, PatType, Path, PathArguments, ReturnType, Type, TypeParamBound,
+};
+
+use crate::args::{Args, Exit, OnParameter, Propagate, Ret, Root};
+use crate::attribute::{self, Attribute, Form, Key};
+use crate::errors::Errors;
+use crate::function::{Body, Function};
+use crate::suggest;
+
+/// A traced function, ready to be emitted.
+pub(crate) struct Model {
+    /// The function with the signature it will have.
+    pub(crate) function: Function,
+    pub(crate) krate: TokenStream,
+    pub(crate) site: Site,
+    pub(crate) shape: Shape,
+    pub(crate) value: Value,
+    /// Whether the body must stay in the function's own frame, for `#[track_caller]`.
+    pub(crate) in_frame: bool,
+    pub(crate) bindings: Vec<TokenStream>,
+    pub(crate) entry: Entry,
+    pub(crate) exits: Vec<Taken>,
+    pub(crate) errors: Judge,
+    pub(crate) spawns: Spawns,
+}
+
+/// The constants of the call site.
+pub(crate) struct Site {
+    pub(crate) name: LitStr,
+    pub(crate) kind: Ident,
+    pub(crate) scope: (String, String),
+    pub(crate) place: Span,
+}
+
+/// What the span stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shape {
+    /// The call of a plain function.
+    Sync,
+    /// The future of an `async fn`.
+    Async,
+    /// The future that the function returns.
+    Future(Held),
+    /// The stream that the function returns.
+    Stream(Held),
+}
+
+/// How a returned future or stream is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// `impl Future`: it may be wrapped in another type.
+    ByValue,
+    /// `Pin<Box<dyn Future>>` or an alias: it is boxed again.
+    Boxed,
+}
+
+/// The type that the body gives.
+pub(crate) enum Value {
+    Unit,
+    Never,
+    /// It can be written in a `let`.
+    Written(TokenStream),
+    /// It holds an `impl Trait` that only inference knows.
+    Inferred,
+}
+
+/// What happens before the body.
+#[derive(Default)]
+pub(crate) struct Entry {
+    pub(crate) when: Option<Expr>,
+    pub(crate) parent: Option<Expr>,
+    pub(crate) root: Option<Root>,
+    pub(crate) links: Option<Expr>,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) timing: bool,
+}
+
+/// Attributes taken from the value.
+pub(crate) enum Taken {
+    Whole(Form),
+    Of(Part, Exit),
+}
+
+/// Which part of the value a pattern is bound to.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    Value,
+    Success(Span),
+    Error(Span),
+}
+
+/// What an `Err` is.
+pub(crate) enum Judge {
+    /// What its type says.
+    ByType,
+    /// An ordinary value.
+    Off,
+    /// A fault if the condition holds.
+    If(Span, Pat, Expr),
+}
+
+/// Which spawn calls of the body are carried.
+pub(crate) enum Spawns {
+    None,
+    Known(Vec<Path>),
+}
+
+/// Where the function stands.
+pub(crate) struct Surroundings {
+    /// `Type` in a traced `impl`.
+    pub(crate) type_name: Option<String>,
+}
+
+impl Model {
+    /// Judges a function and its arguments. All faults are found; with one, there is no model.
+    pub(crate) fn judge(mut args: Args, function: Function, around: &Surroundings, errors: &mut Errors) -> Option<Self> {
+        if !matches!(function.body, Body::Block(_)) {
+            errors.at(&function.sig.ident, "a function without a body cannot be traced; put `#[traced]` where the body is");
+        }
+        if let Some(token) = &function.sig.constness {
+            errors.at(token, "`const fn` cannot be traced; spans start at run time");
+        }
+        if let Some(variadic) = &function.sig.variadic {
+            errors.at(variadic, "a variadic function cannot be traced; trace what it calls");
+        }
+        if let (Some(skip), None) = (&args.skip, &around.type_name) {
+            errors.at(&skip.key, "`skip` stands inside a traced `impl`; remove the attribute instead");
+        }
+        args.judge(errors);
+
+        let captured = on_parameters(&function, errors);
+        let function = function.without_attr();
+        let shape = shape(&function, &args, errors);
+        let (parameters, bindings, sig) = parameters(&function, &args, &captured);
+        let attributes = captured.into_iter().chain(args.attr.take().map(|slot| slot.value).into_iter().flatten()).collect::<Vec<_>>();
+        judge_names(&attributes, &parameters, errors);
+        attribute::judge(&attributes, errors);
+        for slot in [&args.when, &args.parent, &args.links].into_iter().flatten() {
+            if let Some(fault) = attribute::leaving(&slot.value) {
+                errors.push(fault);
+            }
+        }
+        let value = value(&function.sig.output, shape);
+        judge_exits(&args, shape, &function.sig.output, errors);
+        let exits = exits(&mut args, errors);
+        if !errors.is_empty() {
+            return None;
+        }
+
+        let krate = args.krate.map_or_else(|| quote::quote!(::traced), |slot| slot.value.to_token_stream());
+        let default_name = || {
+            let name = function.sig.ident.unraw().to_string();
+            let name = around.type_name.as_ref().map_or(name.clone(), |type_name| format!("{type_name}::{name}"));
+            LitStr::new(&name, function.sig.ident.span())
+        };
+        let site = Site {
+            name: args.name.map_or_else(default_name, |slot| slot.value),
+            kind: args.kind.map_or_else(|| format_ident!("Internal"), |slot| camel(&slot.value)),
+            scope: args.scope.map_or_else(callers_crate, |slot| (slot.value.value(), String::new())),
+            place: function.sig.ident.span(),
+        };
+        let in_frame = function.attrs.iter().any(|attribute| attribute.path().is_ident("track_caller"));
+        Some(Self {
+            krate,
+            site,
+            shape,
+            value,
+            in_frame,
+            bindings,
+            entry: Entry {
+                when: args.when.map(|slot| slot.value),
+                parent: args.parent.map(|slot| slot.value),
+                root: args.root.map(|slot| slot.value),
+                links: args.links.map(|slot| slot.value),
+                attributes,
+                timing: args.timing.is_some(),
+            },
+            exits,
+            errors: match (args.errors, args.error_if) {
+                (Some(_), _) => Judge::Off,
+                (_, Some(slot)) => Judge::If(slot.key.span(), slot.value.pattern, slot.value.condition),
+                _ => Judge::ByType,
+            },
+            spawns: match args.propagate.map(|slot| slot.value) {
+                None => Spawns::Known(Vec::new()),
+                Some(Propagate::Also(paths)) => Spawns::Known(paths),
+                Some(Propagate::Off) => Spawns::None,
+            },
+            function: Function { sig, ..function },
+        })
+    }
+}
+
+/// Name and version of the crate that is being compiled.
+pub(crate) fn callers_crate() -> (String, String) {
+    let of = |variable| std::env::var(variable).unwrap_or_default();
+    let name = of("CARGO_PKG_NAME");
+    (if name.is_empty() { "unknown".to_owned() } else { name }, of("CARGO_PKG_VERSION"))
+}
+
+/// `server` as the variant `Server`.
+fn camel(kind: &Ident) -> Ident {
+    let name = kind.to_string();
+    let (first, rest) = name.split_at(1);
+    Ident::new(&(first.to_uppercase() + rest), kind.span())
+}
+
+/// The attributes that parameters carry themselves.
+fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
+    let mut captured = Vec::new();
+    for input in &function.sig.inputs {
+        let (attrs, name, pattern) = match input {
+            FnArg::Receiver(receiver) => (&receiver.attrs, Some(Ident::from(receiver.self_token)), None),
+            FnArg::Typed(typed) => match &*typed.pat {
+                Pat::Ident(ident) if ident.subpat.is_none() => (&typed.attrs, Some(ident.ident.clone()), None),
+                pattern => (&typed.attrs, None, Some(pattern)),
+            },
+        };
+        for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("attr")) {
+            let on = match &attribute.meta {
+                syn::Meta::Path(_) => Some(OnParameter { key: None, form: Form::ByType }),
+                _ => errors.keep(attribute.parse_args::<OnParameter>()),
+            };
+            let Some(on) = on else { continue };
+            let Some(name) = &name else {
+                errors.at(pattern, "`#[attr]` cannot name a pattern; name what it binds in `attr(…)` of `#[traced]`");
+                continue;
+            };
+            let text = name.unraw().to_string();
+            if text == "self" && on.key.is_none() {
+                errors.at(attribute, "`self` needs a key; write `#[attr(\"key\")]`");
+                continue;
+            }
+            captured.push(Attribute {
+                key: on.key.map_or_else(|| Key::Text(LitStr::new(&text, name.span())), Key::Literal),
+                form: on.form,
+                expr: syn::parse_quote!(#name),
+            });
+        }
+    }
+    captured
+}
+
+/// A shorthand must begin with a parameter.
+fn judge_names(attributes: &[Attribute], parameters: &[Ident], errors: &mut Errors) {
+    for attribute in attributes {
+        let Key::Text(_) = attribute.key else { continue };
+        let Some(root) = attribute::root(&attribute.expr) else { continue };
+        judge_name(root, parameters, "parameter", errors);
+    }
+}
+
+fn judge_name(root: &Ident, known: &[Ident], what: &str, errors: &mut Errors) {
+    if known.contains(root) || known.iter().any(|name| name.unraw() == root.unraw()) {
+        return;
+    }
+    let names: Vec<String> = known.iter().map(|name| name.unraw().to_string()).collect();
+    let name = root.to_string();
+    let remedy = match suggest::nearest(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if name == "self" => "this function has no receiver".to_owned(),
+        None => format!("give the expression a key: `key = {name}`"),
+    };
+    errors.at(root, format_args!("no {what} `{name}`; {remedy}"));
+}
+
+/// Which of the four shapes the function has.
+fn shape(function: &Function, args: &Args, errors: &mut Errors) -> Shape {
+    let sig = &function.sig;
+    let seen = if sig.asyncness.is_some() { Shape::Async } else { returned(&sig.output) };
+    for (slot, word) in [(&args.future, "future"), (&args.stream, "stream")] {
+        let Some(slot) = slot else { continue };
+        let none = match seen {
+            Shape::Async => Some(format!("an `async fn` is its own {word}; remove `{word}`")),
+            Shape::Sync if plainly_no_alias(&sig.output) => Some(format!("this function returns no {word}; remove `{word}`")),
+            Shape::Future(_) if word == "stream" => Some("this function returns a future; remove `stream`".to_owned()),
+            Shape::Stream(_) if word == "future" => Some("this function returns a stream; remove `future`".to_owned()),
+            _ => None,
+        };
+        if let Some(message) = none {
+            errors.at(&slot.key, message);
+        }
+    }
+    let shape = match (seen, &args.future, &args.stream) {
+        (Shape::Sync, Some(_), _) => Shape::Future(Held::Boxed),
+        (Shape::Sync, _, Some(_)) => Shape::Stream(Held::Boxed),
+        (seen, ..) => seen,
+    };
+    if let (Some(timing), Shape::Sync) = (&args.timing, shape) {
+        errors.at(&timing.key, "`timing` measures the polls of a future; this function is not async");
+    }
+    shape
+}
+
+/// Nothing, `!`, `()`, a reference or a primitive: no alias of anything.
+fn plainly_no_alias(output: &ReturnType) -> bool {
+    const PRIMITIVES: &[&str] = &[
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
+        "f64", "String",
+    ];
+    match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => match &**ty {
+            Type::Tuple(_) | Type::Never(_) | Type::Reference(_) | Type::Array(_) => true,
+            Type::Path(path) => path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive)),
+            _ => false,
+        },
+    }
+}
+
+/// What the return type says of itself. A heuristic on names: aliases say it with `future` and `stream`.
+fn returned(output: &ReturnType) -> Shape {
+    let ReturnType::Type(_, ty) = output else { return Shape::Sync };
+    match ungrouped(ty) {
+        Type::ImplTrait(ty) => match named_bound(ty.bounds.iter()) {
+            Some("Future") => Shape::Future(Held::ByValue),
+            Some("Stream") => Shape::Stream(Held::ByValue),
+            _ => Shape::Sync,
+        },
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else { return Shape::Sync };
+            match last.ident.to_string().as_str() {
+                "BoxFuture" | "LocalBoxFuture" => Shape::Future(Held::Boxed),
+                "BoxStream" | "LocalBoxStream" => Shape::Stream(Held::Boxed),
+                "Pin" => match argument(&last.arguments).and_then(boxed_object) {
+                    Some("Future") => Shape::Future(Held::Boxed),
+                    Some("Stream") => Shape::Stream(Held::Boxed),
+                    _ => Shape::Sync,
+                },
+                _ => Shape::Sync,
+            }
+        }
+        _ => Shape::Sync,
+    }
+}
+
+fn ungrouped(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            _ => return ty,
+        }
+    }
+}
+
+fn argument(arguments: &PathArguments) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ungrouped(ty)),
+        _ => None,
+    })
+}
+
+/// The `Future` of `Box<dyn Future>`.
+fn boxed_object(ty: &Type) -> Option<&'static str> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Box")?;
+    match argument(&last.arguments)? {
+        Type::TraitObject(object) => named_bound(object.bounds.iter()),
+        _ => None,
+    }
+}
+
+fn named_bound<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<&'static str> {
+    bounds.find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last()?;
+        ["Future", "Stream"].into_iter().find(|name| last.ident == name)
+    })
+}
+
+/// The type to write for what the body gives.
+fn value(output: &ReturnType, shape: Shape) -> Value {
+    let ReturnType::Type(_, ty) = output else { return Value::Unit };
+    match ungrouped(ty) {
+        Type::Never(_) => Value::Never,
+        Type::Tuple(tuple) if tuple.elems.is_empty() => Value::Unit,
+        Type::ImplTrait(_) => Value::Inferred,
+        _ if matches!(shape, Shape::Future(Held::ByValue) | Shape::Stream(Held::ByValue)) => Value::Inferred,
+        ty => {
+            let mut depth_of_impl = false;
+            let tokens = without_impl(ty.to_token_stream(), &mut depth_of_impl);
+            // An `impl` that is more than a plain argument: leave everything to inference.
+            if depth_of_impl { Value::Inferred } else { Value::Written(tokens) }
+        }
+    }
+}
+
+/// The type with our own hygiene, so that what is wrong with it is said once, where the user wrote it.
+/// An `impl Trait` inside makes it unwritable, which sets `has_impl`.
+fn without_impl(tokens: TokenStream, has_impl: &mut bool) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Group(group) => {
+                let inner = without_impl(group.stream(), has_impl);
+                let mut copy = proc_macro2::Group::new(group.delimiter(), inner);
+                copy.set_span(ours(group.span()));
+                TokenTree::Group(copy)
+            }
+            TokenTree::Ident(ident) => {
+                *has_impl |= ident == "impl";
+                // `$crate` means what it means only where it was written.
+                if ident == "$crate" {
+                    return TokenTree::Ident(ident);
+                }
+                let span = ours(ident.span());
+                TokenTree::Ident({
+                    let mut ident = ident;
+                    ident.set_span(span);
+                    ident
+                })
+            }
+            mut other => {
+                other.set_span(ours(other.span()));
+                other
+            }
+        })
+        .collect()
+}
+
+/// A place in the user's source that names resolve from as from the macro's call.
+pub(crate) fn ours(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// `ok`, `err` and `error_if` need a value that can be one.
+fn judge_exits(args: &Args, shape: Shape, output: &ReturnType, errors: &mut Errors) {
+    let keys = [
+        args.ok.as_ref().map(|slot| (&slot.key, "returns no `Result` or `Option`")),
+        args.err.as_ref().map(|slot| (&slot.key, "returns no `Result`")),
+        args.error_if.as_ref().map(|slot| (&slot.key, "returns no `Result`")),
+        args.ret.as_ref().map(|slot| (&slot.key, "returns nothing")),
+    ];
+    let no_value = matches!(output, ReturnType::Default)
+        || matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)));
+    for (key, why) in keys.into_iter().flatten() {
+        if matches!(shape, Shape::Stream(_)) {
+            errors.at(key, format_args!("a stream has no one value; record its items in the body instead of `{key}`"));
+        } else if no_value {
+            errors.at(key, format_args!("this function {why}; remove `{key}`"));
+        }
+    }
+}
+
+fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
+    let mut exits = Vec::new();
+    match args.ret.take().map(|slot| slot.value) {
+        Some(Ret::Whole(form)) => exits.push(Taken::Whole(form)),
+        Some(Ret::Exit(exit)) => exits.push(Taken::Of(Part::Value, exit)),
+        None => {}
+    }
+    if let Some(slot) = args.ok.take() {
+        exits.push(Taken::Of(Part::Success(slot.key.span()), slot.value));
+    }
+    if let Some(slot) = args.err.take() {
+        exits.push(Taken::Of(Part::Error(slot.key.span()), slot.value));
+    }
+    for taken in &exits {
+        let Taken::Of(_, exit) = taken else { continue };
+        attribute::judge(&exit.attributes, errors);
+        let bound = names(exit.pattern.to_token_stream());
+        for attribute in &exit.attributes {
+            if let (Key::Text(_), Some(root)) = (&attribute.key, attribute::root(&attribute.expr)) {
+                judge_name(root, &bound, "name in the pattern:", errors);
+            }
+        }
+    }
+    exits
+}
+
+/// All names in some tokens.
+fn names(tokens: TokenStream) -> Vec<Ident> {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Ident(ident) => vec![ident],
+            TokenTree::Group(group) => names(group.stream()),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The names the parameters bind, the statements that bind them anew inside the body, and the signature that
+/// hands them there.
+///
+/// The body owns all parameters, as an `async fn`'s does, so that they are dropped inside the span in the order
+/// of the language: each is moved in whole and in order, and a pattern is matched only there.
+fn parameters(function: &Function, args: &Args, captured: &[Attribute]) -> (Vec<Ident>, Vec<TokenStream>, syn::Signature) {
+    let mut sig = function.sig.clone();
+    let mut known = Vec::new();
+    let mut bindings = Vec::new();
+    let used = used_before_the_body(args);
+    for (index, input) in sig.inputs.iter_mut().enumerate() {
+        match input {
+            FnArg::Receiver(receiver) => {
+                let name = Ident::from(receiver.self_token);
+                if !matches!(receiver.kind, syn::ReceiverKind::Reference(..)) {
+                    // Naming all of `self` keeps the body from taking only the fields it uses.
+                    bindings.push(emit!(let _ = &#name;));
+                }
+                known.push(name);
+            }
+            FnArg::Typed(typed) => {
+                let bound = bound_names(&typed.pat);
+                if let Some(bound) = &bound {
+                    known.extend(bound.iter().map(|binding| binding.ident.clone()));
+                } else {
+                    known.extend(names(typed.pat.to_token_stream()));
+                }
+                bindings.extend(rebind(typed, bound, index, &used, captured));
+            }
+        }
+    }
+    (known, bindings, sig)
+}
+
+/// A name that a pattern binds by value.
+struct Binding {
+    mutability: Option<syn::Token![mut]>,
+    ident: Ident,
+}
+
+/// The names in a pattern that takes its value apart completely; `None` where something stays behind.
+fn bound_names(pattern: &Pat) -> Option<Vec<Binding>> {
+    let all = |patterns: &mut dyn Iterator<Item = &Pat>| {
+        patterns.map(bound_names).collect::<Option<Vec<_>>>().map(|names| names.into_iter().flatten().collect())
+    };
+    match pattern {
+        Pat::Ident(ident) if ident.by_ref.is_none() && ident.subpat.is_none() => Some(vec![Binding {
+            mutability: ident.mutability,
+            ident: ident.ident.clone(),
+        }]),
+        Pat::Tuple(tuple) => all(&mut tuple.elems.iter()),
+        Pat::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
+        Pat::Paren(paren) => bound_names(&paren.pat),
+        Pat::Struct(of) if of.rest.is_none() && of.fields.iter().all(|field| field.attrs.is_empty()) => {
+            all(&mut of.fields.iter().map(|field| &*field.pat))
+        }
+        _ => None,
+    }
+}
+
+/// The statements that bind one parameter inside the body; changes the parameter to what hands it there.
+fn rebind(
+    typed: &mut PatType,
+    bound: Option<Vec<Binding>>,
+    index: usize,
+    used: &[String],
+    captured: &[Attribute],
+) -> Vec<TokenStream> {
+    let cfgs = || typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    let attrs = typed.attrs.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
+    let cfgs: Vec<_> = cfgs().cloned().collect();
+    let wholly = bound.is_some() || names(typed.pat.to_token_stream()).iter().any(|name| used.contains(&name.to_string()));
+    let statements = if wholly {
+        let mut statements = Vec::new();
+        if bound.is_some() {
+            without_mut(&mut typed.pat);
+        }
+        for Binding { mutability, ident } in bound.into_iter().flatten() {
+            statements.push(emit!(#attrs let #mutability #ident = #ident;));
+            // What is captured is used, whatever the body does.
+            if used.contains(&ident.to_string()) || captured.iter().any(|a| attribute::root(&a.expr) == Some(&ident)) {
+                statements.push(emit!(#(#cfgs)* let _ = &#ident;));
+            }
+        }
+        statements
+    } else if stays_behind_for_nothing(typed) {
+        return Vec::new();
+    } else {
+        let name = Ident::new(&format!("__traced_{index}"), Span::mixed_site());
+        let pattern = std::mem::replace(&mut *typed.pat, syn::parse_quote!(#name));
+        vec![emit!(#attrs let #name = #name;), emit!(#attrs let #pattern = #name;)]
+    };
+    // Lints on a parameter are about the name it binds, and that stands in the body now.
+    typed.attrs = cfgs;
+    statements
+}
+
+/// `_: &T`: nothing is bound and nothing is dropped.
+fn stays_behind_for_nothing(typed: &PatType) -> bool {
+    matches!(*typed.pat, Pat::Wild(_)) && matches!(*typed.ty, Type::Reference(_))
+}
+
+fn without_mut(pattern: &mut Pat) {
+    match pattern {
+        Pat::Ident(ident) if ident.by_ref.is_none() => ident.mutability = None,
+        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(without_mut),
+        Pat::TupleStruct(tuple) => tuple.elems.iter_mut().for_each(without_mut),
+        Pat::Paren(paren) => without_mut(&mut paren.pat),
+        Pat::Struct(of) => of.fields.iter_mut().for_each(|field| without_mut(&mut field.pat)),
+        _ => {}
+    }
+}
+
+/// The names that expressions use before the body has its parameters.
+fn used_before_the_body(args: &Args) -> Vec<String> {
+    let attributes = args.attr.iter().flat_map(|slot| &slot.value).map(|attribute| attribute.expr.to_token_stream());
+    let others = [&args.when, &args.parent, &args.links].into_iter().flatten().map(|slot| slot.value.to_token_stream());
+    attributes.chain(others).flat_map(names).map(|name| name.to_string()).collect()
+}

@@ -1,0 +1,202 @@
+//! Futures and streams that carry a call: its span is current while they are polled, and over when they are.
+//!
+//! An `async fn` keeps call and body in its own frame and lends both to `drive`. A function that returns a
+//! future or a stream hands both over to `Traced` or `TracedStream`, which own them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use crate::span::{Call, Left};
+
+/// Polls `body` inside the span of `call`.
+#[inline]
+pub fn drive<'a, F: Future>(call: &'a mut Call, body: Pin<&'a mut F>) -> Drive<'a, F> {
+    Drive { call, body }
+}
+
+/// A body being driven; see [`drive`].
+#[derive(Debug)]
+pub struct Drive<'a, F> {
+    call: &'a mut Call,
+    body: Pin<&'a mut F>,
+}
+
+impl<F: Future> Future for Drive<'_, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        poll_inside(this.call, this.body.as_mut(), cx)
+    }
+}
+
+impl<F> Drop for Drive<'_, F> {
+    /// The frame drops this first, then the body, then the call: what is attached here serves the body's drop.
+    #[inline]
+    fn drop(&mut self) {
+        self.call.abandon();
+    }
+}
+
+#[inline]
+fn poll_inside<F: Future>(call: &mut Call, body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let inside = call.enter(std::any::type_name::<F>);
+    let polled = body.poll(cx);
+    inside.leave(if polled.is_ready() { Left::Finished } else { Left::Pending });
+    polled
+}
+
+/// The two owners of a call and its body differ in what they poll, not in how they go.
+macro_rules! owner {
+    ($(#[$doc:meta])* $name:ident) => {
+        pin_project! {
+            $(#[$doc])*
+            #[derive(Debug)]
+            #[must_use = "nothing happens unless it is polled"]
+            pub struct $name<B, O> {
+                call: Option<Call>,
+                outcome: Option<O>,
+                // Always there, until the drop takes it out while the span is still current.
+                #[pin]
+                body: Option<B>,
+            }
+
+            impl<B, O> PinnedDrop for $name<B, O> {
+                fn drop(this: Pin<&mut Self>) {
+                    let mut this = this.project();
+                    if let Some(call) = this.call {
+                        call.abandon();
+                    }
+                    this.body.set(None);
+                    *this.call = None;
+                }
+            }
+        }
+    };
+}
+
+owner! {
+    /// A future that a traced function returned: its span begins at the first poll.
+    Traced
+}
+
+owner! {
+    /// A stream that a traced function returned: its span begins at the first poll and ends with the stream.
+    TracedStream
+}
+
+/// Hands a future and its call over; `outcome` reads the value and ends the call.
+#[inline]
+pub fn traced<F, O>(call: Call, body: F, outcome: O) -> Traced<F, O>
+where
+    F: Future,
+    O: FnOnce(&F::Output, Call),
+{
+    Traced { call: Some(call), outcome: Some(outcome), body: Some(body) }
+}
+
+/// Hands a stream and its call over; `outcome` ends the call.
+#[inline]
+pub fn traced_stream<S, O>(call: Call, body: S, outcome: O) -> TracedStream<S, O>
+where
+    S: Stream,
+    O: FnOnce(Call),
+{
+    TracedStream { call: Some(call), outcome: Some(outcome), body: Some(body) }
+}
+
+impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let body = this.body.as_pin_mut().expect("only the drop takes the body");
+        // Whoever polls a future that is over meets that future, as without us.
+        let Some(call) = this.call else { return body.poll(cx) };
+        let polled = poll_inside(call, body, cx);
+        if let Poll::Ready(value) = &polled
+            && let (Some(call), Some(outcome)) = (this.call.take(), this.outcome.take())
+        {
+            outcome(value, call);
+        }
+        polled
+    }
+}
+
+impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let body = this.body.as_pin_mut().expect("only the drop takes the body");
+        let Some(call) = this.call else { return body.poll_next(cx) };
+        let inside = call.enter(std::any::type_name::<S>);
+        let polled = body.poll_next(cx);
+        inside.leave(match &polled {
+            Poll::Pending => Left::Pending,
+            Poll::Ready(Some(_)) => Left::Yielded,
+            Poll::Ready(None) => Left::Finished,
+        });
+        if let Poll::Ready(None) = polled
+            && let (Some(call), Some(outcome)) = (this.call.take(), this.outcome.take())
+        {
+            outcome(call);
+        }
+        polled
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.body.as_ref().map_or((0, None), Stream::size_hint)
+    }
+}
+
+/// A boxed future or stream that can be boxed again around its call.
+///
+/// The alias that `future` or `stream` speaks of must name one of these: a concrete type cannot be wrapped.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a boxed future",
+    label = "this type cannot carry a span",
+    note = "`#[traced]` needs `impl Future`, `Pin<Box<dyn Future>>` or an alias of it to let the span live as long as the future"
+)]
+pub trait BoxedFuture: Future + Sized {
+    /// Boxes `self` with its call.
+    fn carry<O: FnOnce(&Self::Output, Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self;
+}
+
+/// As [`BoxedFuture`], for streams.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a boxed stream",
+    label = "this type cannot carry a span",
+    note = "`#[traced]` needs `impl Stream`, `Pin<Box<dyn Stream>>` or an alias of it to let the span live as long as the stream"
+)]
+pub trait BoxedStream: Stream + Sized {
+    /// Boxes `self` with its call.
+    fn carry<O: FnOnce(Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self;
+}
+
+macro_rules! boxed {
+    ($($bounds:tt)*) => {
+        impl<'a, T: 'a> BoxedFuture for Pin<Box<dyn Future<Output = T> $($bounds)* + 'a>> {
+            #[inline]
+            fn carry<O: FnOnce(&T, Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self {
+                if call.on() { Box::pin(traced(call, self, outcome)) } else { self }
+            }
+        }
+
+        impl<'a, T: 'a> BoxedStream for Pin<Box<dyn Stream<Item = T> $($bounds)* + 'a>> {
+            #[inline]
+            fn carry<O: FnOnce(Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self {
+                if call.on() { Box::pin(traced_stream(call, self, outcome)) } else { self }
+            }
+        }
+    };
+}
+boxed!();
+boxed!(+ Send);
+boxed!(+ Sync);
+boxed!(+ Send + Sync);

@@ -1,0 +1,248 @@
+//! Spans by hand: a step inside a function, the current span, milestones and attributes as one goes.
+//!
+//! `span!`, `event!` and `set!` expand to the items of this module.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::future::Future;
+
+use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
+use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
+
+use crate::future::{Traced, traced};
+use crate::propagation::AsLink;
+use crate::span::{Call, Inside};
+use crate::value::{self, Attribute};
+
+/// A span made by [`span!`](crate::span!): open until it is entered and left, run, or its future is over.
+///
+/// ```
+/// use traced::testing::capture;
+///
+/// let (sum, trace) = capture(|| {
+///     let total = traced::span!("sum", items = 3).run(|| 1 + 2 + 3);
+///     let _step = traced::span!("report").enter();
+///     traced::event!("reported", total);
+///     total
+/// });
+/// assert_eq!(sum, 6);
+/// assert_eq!(trace.roots(), ["sum", "report"]);
+/// ```
+#[derive(Debug)]
+#[must_use = "a span that is not entered, run or wrapped stands for nothing"]
+pub struct Span(Call);
+
+impl Span {
+    /// Takes the call over, starting its span. The closure's type names the function it stands in.
+    #[doc(hidden)]
+    pub fn begin<F: Fn()>(mut call: Call, _here: F) -> Self {
+        call.begin(std::any::type_name::<F>);
+        Self(call)
+    }
+
+    /// Makes the span current on this thread until the guard goes; the span ends with the guard.
+    ///
+    /// Not across an `.await`: use [`wrap`](Span::wrap) there.
+    pub fn enter(self) -> Entered {
+        let guard = self.0.context().map(|cx| cx.clone().attach());
+        Entered { guard, call: self.0 }
+    }
+
+    /// Runs `body` inside the span, which ends with it.
+    pub fn run<R>(mut self, body: impl FnOnce() -> R) -> R {
+        let inside: Inside<'_> = self.0.enter(std::any::type_name::<R>);
+        let value = body();
+        inside.leave(crate::span::Left::Finished);
+        self.0.end();
+        value
+    }
+
+    /// A future that is polled inside the span, which ends with it.
+    pub fn wrap<F: Future>(self, body: F) -> Traced<F, fn(&F::Output, Call)> {
+        traced(self.0, body, |_, call| call.end())
+    }
+
+    /// The span's context, to hand to whatever asks for a parent.
+    pub fn context(&self) -> Context {
+        self.0.context().cloned().unwrap_or_else(Context::current)
+    }
+}
+
+/// A span that is current; see [`Span::enter`].
+#[derive(Debug)]
+#[must_use = "the span ends when this is dropped"]
+pub struct Entered {
+    // Dropped first: the span is current until it ends.
+    guard: Option<ContextGuard>,
+    call: Call,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.guard = None;
+        self.call.conclude();
+    }
+}
+
+/// The span that is current where this is called; see [`Current`].
+pub fn current() -> Current {
+    Current(Context::current())
+}
+
+/// A handle on the span that was current when it was taken: of a traced call, of `span!`, or of other code that
+/// speaks OpenTelemetry. Without such a span every method does nothing.
+///
+/// ```
+/// use traced::testing::capture;
+///
+/// #[traced::traced]
+/// fn checkout() {
+///     let span = traced::current();
+///     span.set("order.total", 42);
+///     span.event("order.validated", []);
+///     assert!(span.is_recording());
+/// }
+///
+/// let ((), trace) = capture(checkout);
+/// assert_eq!(trace.span("checkout").attribute("order.total"), 42);
+/// assert!(trace.span("checkout").has_event("order.validated"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Current(Context);
+
+impl Current {
+    /// Sets an attribute; a value that is absent (`None`) sets nothing.
+    pub fn set(&self, key: impl Into<Key>, value: impl Attribute) {
+        if self.is_recording()
+            && let Some(value) = value.value()
+        {
+            self.0.span().set_attribute(KeyValue::new(key.into(), value));
+        }
+    }
+
+    /// Adds an event.
+    pub fn event(&self, name: impl Into<Cow<'static, str>>, attributes: impl IntoIterator<Item = KeyValue>) {
+        if self.is_recording() {
+            self.0.span().add_event(name, attributes.into_iter().collect());
+        }
+    }
+
+    /// Marks the span as failed, with the error's text and its causes in an `exception` event.
+    pub fn error<E: Error + ?Sized>(&self, error: &E) {
+        if self.is_recording() {
+            let message = value::display(error);
+            let text = message.as_str().into_owned();
+            let error_type = std::any::type_name::<E>();
+            let mut attributes =
+                vec![KeyValue::new("exception.type", error_type), KeyValue::new("exception.message", message)];
+            if let Some(chain) = error.source().map(|source| crate::outcome::chain(&text, source)) {
+                attributes.push(KeyValue::new("exception.stacktrace", chain));
+            }
+            let span = self.0.span();
+            span.add_event("exception", attributes);
+            span.set_attribute(KeyValue::new("error.type", error_type));
+            span.set_status(Status::error(text));
+        }
+    }
+
+    /// Links the span to another one.
+    pub fn link(&self, to: impl AsLink) {
+        let to = to.as_link();
+        if to.is_valid() {
+            self.0.span().add_link(to, Vec::new());
+        }
+    }
+
+    /// Gives the span another name.
+    pub fn rename(&self, name: impl Into<Cow<'static, str>>) {
+        self.0.span().update_name(name);
+    }
+
+    /// The trace the span belongs to; all zeros without a span.
+    pub fn trace_id(&self) -> TraceId {
+        self.0.span().span_context().trace_id()
+    }
+
+    /// The span's id; all zeros without a span.
+    pub fn span_id(&self) -> SpanId {
+        self.0.span().span_context().span_id()
+    }
+
+    /// Whether what is written to the span is kept.
+    pub fn is_recording(&self) -> bool {
+        self.0.span().is_recording()
+    }
+
+    /// The OpenTelemetry context of the span.
+    pub fn context(&self) -> &Context {
+        &self.0
+    }
+}
+
+/// What `set!` and `event!` write to: the current span, if it records.
+#[derive(Debug)]
+pub struct Note {
+    cx: Context,
+    attributes: Vec<KeyValue>,
+}
+
+impl Note {
+    /// `None` where nothing would be kept, so that nothing is evaluated.
+    #[inline]
+    pub fn start() -> Option<Self> {
+        if !crate::pipeline::enabled() {
+            return None;
+        }
+        let cx = Context::current();
+        let records = cx.span().is_recording();
+        records.then_some(Self { cx, attributes: Vec::new() })
+    }
+
+    /// Writes the attributes to the span.
+    pub fn set(self) {
+        self.cx.span().set_attributes(self.attributes);
+    }
+
+    /// Writes the attributes to the span, as an event.
+    pub fn event(self, name: impl Into<Cow<'static, str>>) {
+        self.cx.span().add_event(name, self.attributes);
+    }
+}
+
+/// What attributes are written to: a call, or a note.
+pub trait Record {
+    /// Keeps one attribute.
+    fn keep(&mut self, key: Key, value: Option<Value>);
+}
+
+impl Record for Call {
+    fn keep(&mut self, key: Key, value: Option<Value>) {
+        self.set(key, value);
+    }
+}
+
+impl Record for Note {
+    fn keep(&mut self, key: Key, value: Option<Value>) {
+        if let Some(value) = value {
+            self.attributes.push(KeyValue::new(key, value));
+        }
+    }
+}
+
+/// Records a value by its type.
+#[inline]
+pub fn attribute<A: Attribute + ?Sized>(to: &mut impl Record, key: &'static str, value: &A) {
+    to.keep(Key::from_static_str(key), value.value());
+}
+
+/// Records a value by its `Display`.
+#[inline]
+pub fn display<T: std::fmt::Display + ?Sized>(to: &mut impl Record, key: &'static str, value: &T) {
+    to.keep(Key::from_static_str(key), Some(value::display(value)));
+}
+
+/// Records a value by its `Debug`.
+#[inline]
+pub fn debug<T: std::fmt::Debug + ?Sized>(to: &mut impl Record, key: &'static str, value: &T) {
+    to.keep(Key::from_static_str(key), Some(value::debug(value)));
+}

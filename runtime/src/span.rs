@@ -1,0 +1,445 @@
+//! One call and its span: how it starts, is current, and ends exactly once.
+//!
+//! `Call` is what generated code holds in the function's frame. Behind it stands the span of whatever tracer
+//! the pipeline has; generated code knows nothing of it, so that another recorder can take its place here.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
+
+use crate::callsite::Callsite;
+use crate::outcome::{Failed, Verdict};
+use crate::pipeline::{self, Captured, Pipeline, Sampler};
+use crate::propagation::{AsLink, AsParent};
+
+/// One call of a traced function, recorded or not.
+#[derive(Debug)]
+pub struct Call(Option<Box<Live>>);
+
+struct Live {
+    site: &'static Callsite,
+    pipeline: Arc<Pipeline>,
+    /// The parent until the span starts; from then on the context that holds the span.
+    cx: Context,
+    parent: SpanId,
+    links: Vec<Link>,
+    /// What was captured before the span could be asked whether it records.
+    early: Vec<KeyValue>,
+    phase: Phase,
+    records: bool,
+    /// Whether the span knows the function it stands for.
+    placed: bool,
+    timing: Option<Box<Timing>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The span has not started.
+    Waiting,
+    /// The span has started; the body is not on this thread's stack.
+    Idle,
+    /// As `Idle`, between two items of a stream.
+    Yielded,
+    /// The body is running.
+    Inside,
+    /// The body's future is being dropped unfinished, inside the span.
+    Dropping,
+    /// The body gave its value back, or was left in a way that nothing sees.
+    Done,
+    /// The body panicked, and the span has ended with that.
+    Ended,
+}
+
+/// How long a future was polled, and how often.
+struct Timing {
+    started: Instant,
+    polled: Instant,
+    busy: Duration,
+    polls: i64,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("name", &self.site.name).field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// A call of `site`, under whatever is current. One relaxed load when nothing is set up.
+    #[inline]
+    pub fn new(site: &'static Callsite) -> Self {
+        if pipeline::enabled() { Self::found(site) } else { Self(None) }
+    }
+
+    #[inline(never)]
+    fn found(site: &'static Callsite) -> Self {
+        let cx = Context::current();
+        if cx.is_telemetry_suppressed() {
+            return Self(None);
+        }
+        Self(Pipeline::of(&cx).map(|pipeline| {
+            Box::new(Live {
+                site,
+                pipeline,
+                cx,
+                parent: SpanId::INVALID,
+                links: Vec::new(),
+                early: Vec::new(),
+                phase: Phase::Waiting,
+                records: false,
+                placed: false,
+                timing: None,
+            })
+        }))
+    }
+
+    /// Whether this call may be recorded.
+    #[inline]
+    pub fn on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether attributes of this call would be kept.
+    #[inline]
+    pub fn records(&self) -> bool {
+        self.0.as_ref().is_some_and(|live| live.records)
+    }
+
+    /// `when` said no: there is no span for this call.
+    pub fn off(&mut self) {
+        self.0 = None;
+    }
+
+    /// Another parent than the current context.
+    pub fn parent(&mut self, parent: &impl AsParent) {
+        if let Some(live) = &mut self.0 {
+            live.reparent(parent.as_parent().context().clone());
+        }
+    }
+
+    /// No parent: the span starts a trace.
+    pub fn root(&mut self) {
+        if let Some(live) = &mut self.0 {
+            live.cx = live.cx.with_remote_span_context(SpanContext::NONE);
+        }
+    }
+
+    /// No parent, but a link to what would have been one.
+    pub fn root_linked(&mut self) {
+        if let Some(live) = &mut self.0 {
+            live.link(live.cx.span().span_context().clone());
+        }
+        self.root();
+    }
+
+    /// Links to everything that `links` yields.
+    pub fn links(&mut self, links: impl IntoIterator<Item = impl AsLink>) {
+        if let Some(live) = &mut self.0 {
+            for link in links {
+                live.link(link.as_link());
+            }
+        }
+    }
+
+    /// Asks the sampler, and says whether the call's attributes are to be evaluated. A sampler that looks at
+    /// attributes is asked when the body starts, with the attributes in hand.
+    pub fn wants_attributes(&mut self) -> bool {
+        let Some(live) = &mut self.0 else { return false };
+        if live.pipeline.policy.sampler == Sampler::ReadsAttributes {
+            return true;
+        }
+        live.start();
+        live.records
+    }
+
+    /// As `wants_attributes`, for a span that starts later or never: only what is certain now is refused.
+    pub fn may_want_attributes(&mut self) -> bool {
+        let Some(live) = &mut self.0 else { return false };
+        let parent = live.cx.span().span_context().clone();
+        let unsampled_parent = parent.is_valid() && !parent.is_sampled();
+        !(unsampled_parent && live.pipeline.policy.sampler == Sampler::ParentBased)
+    }
+
+    /// Measures the polls of this call.
+    pub fn time(&mut self) {
+        if let Some(live) = &mut self.0 {
+            let now = Instant::now();
+            live.timing = Some(Box::new(Timing { started: now, polled: now, busy: Duration::ZERO, polls: 0 }));
+        }
+    }
+
+    /// Runs the body inside the span.
+    #[inline]
+    pub fn run<R, F: FnOnce() -> R>(&mut self, body: F) -> R {
+        let inside = self.enter(std::any::type_name::<F>);
+        let value = body();
+        inside.leave(Left::Finished);
+        value
+    }
+
+    /// Starts the span now. `body` names something that stands in the function.
+    pub(crate) fn begin(&mut self, body: fn() -> &'static str) {
+        if let Some(live) = &mut self.0 {
+            live.begin(body);
+        }
+    }
+
+    /// Ends a call that was entered by hand: nobody saw how it left, but a panic shows.
+    pub(crate) fn conclude(&mut self) {
+        if let Some(mut live) = self.0.take() {
+            if std::thread::panicking() { live.panicked() } else { live.end() }
+        }
+    }
+
+    /// Makes the span current until the guard goes, starting it if it has not. `body` names the body's type.
+    #[inline]
+    pub fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
+        match &mut self.0 {
+            None => Inside(None),
+            Some(live) => live.enter(body),
+        }
+    }
+
+    /// The body's future goes unfinished: what its drop runs, runs inside the span.
+    pub(crate) fn abandon(&mut self) {
+        if let Some(live) = &mut self.0
+            && matches!(live.phase, Phase::Idle | Phase::Yielded)
+        {
+            if live.phase == Phase::Idle {
+                live.cancelled();
+            }
+            live.phase = Phase::Dropping;
+            let guard = live.cx.clone().attach();
+            let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().push(guard));
+        }
+    }
+
+    /// Ends the span of a call that failed in no way.
+    #[inline]
+    pub fn end(mut self) {
+        if let Some(mut live) = self.0.take() {
+            live.end();
+        }
+    }
+
+    /// Ends the span of a call that returned an error.
+    #[cold]
+    pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
+        if let Some(mut live) = self.0.take() {
+            failed.record(&live.cx, live.parent, verdict);
+            live.end();
+        }
+    }
+
+    pub(crate) fn set(&mut self, key: Key, value: Option<Value>) {
+        let (Some(live), Some(value)) = (&mut self.0, value) else { return };
+        let attribute = KeyValue::new(key, value);
+        if live.phase == Phase::Waiting {
+            live.early.push(attribute);
+        } else {
+            live.cx.span().set_attribute(attribute);
+        }
+    }
+
+    /// The span's context; `None` for a call that is not recorded or has not started.
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.0.as_ref().filter(|live| live.phase != Phase::Waiting).map(|live| &live.cx)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(mut live) = self.0.take() {
+            live.abort();
+        }
+    }
+}
+
+impl Live {
+    fn reparent(&mut self, parent: Context) {
+        // A capture takes its calls with it whatever parent they name.
+        self.cx = match Captured::of(&self.cx) {
+            Some(captured) => parent.with_value(captured),
+            None => parent,
+        };
+    }
+
+    fn link(&mut self, to: SpanContext) {
+        if to.is_valid() {
+            self.links.push(Link::with_context(to));
+        }
+    }
+
+    fn start(&mut self) {
+        if self.phase != Phase::Waiting {
+            return;
+        }
+        let mut builder = SpanBuilder::from_name(self.site.name).with_kind(self.site.kind.clone());
+        if !self.early.is_empty() {
+            builder = builder.with_attributes(std::mem::take(&mut self.early));
+        }
+        if !self.links.is_empty() {
+            builder = builder.with_links(std::mem::take(&mut self.links));
+        }
+        self.parent = self.cx.span().span_context().span_id();
+        let span = self.site.tracer(&self.pipeline).build_with_context(builder, &self.cx);
+        self.cx = self.cx.with_span(span);
+        self.records = self.cx.span().is_recording();
+        self.phase = Phase::Idle;
+    }
+
+    fn begin(&mut self, body: fn() -> &'static str) {
+        self.start();
+        if !std::mem::replace(&mut self.placed, true) && self.records && self.pipeline.policy.code_attributes {
+            self.cx.span().set_attributes(self.site.code_attributes(body));
+        }
+    }
+
+    #[inline(never)]
+    fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
+        self.begin(body);
+        self.phase = Phase::Inside;
+        if let Some(timing) = &mut self.timing {
+            timing.polled = Instant::now();
+            timing.polls += 1;
+        }
+        let guard = self.cx.clone().attach();
+        Inside(Some((self, guard)))
+    }
+
+    fn left(&mut self, how: Left) {
+        self.phase = match how {
+            Left::Pending => Phase::Idle,
+            Left::Yielded => Phase::Yielded,
+            Left::Finished => Phase::Done,
+        };
+        if let Some(timing) = &mut self.timing {
+            timing.busy += timing.polled.elapsed();
+        }
+    }
+
+    fn end(&mut self) {
+        let span = self.cx.span();
+        if let Some(timing) = &self.timing {
+            let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+            span.set_attributes([
+                KeyValue::new("busy_ns", nanoseconds(timing.busy)),
+                KeyValue::new("idle_ns", nanoseconds(timing.started.elapsed().saturating_sub(timing.busy))),
+                KeyValue::new("polls", timing.polls),
+            ]);
+        }
+        crate::outcome::forget(span.span_context());
+        span.end();
+        self.phase = Phase::Ended;
+    }
+
+    /// Ends a call whose body gave no value.
+    #[cold]
+    fn abort(&mut self) {
+        match self.phase {
+            // Nothing began, or everything is over: there is nothing to end.
+            Phase::Waiting | Phase::Ended => {}
+            Phase::Inside | Phase::Yielded | Phase::Done => self.end(),
+            // Started, and never entered or never left again.
+            Phase::Idle => {
+                self.cancelled();
+                self.end();
+            }
+            Phase::Dropping => {
+                let guard = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
+                drop(guard);
+                self.end();
+            }
+        }
+    }
+
+    fn cancelled(&self) {
+        self.cx.span().set_attribute(KeyValue::new("cancelled", true));
+    }
+
+    #[cold]
+    fn panicked(&mut self) {
+        self.left(Left::Finished);
+        if self.records {
+            let (panic, first) = crate::panic::unwinding();
+            let span = self.cx.span();
+            span.set_attribute(KeyValue::new("error.type", "panic"));
+            if first {
+                let mut attributes = vec![
+                    KeyValue::new("exception.type", "panic"),
+                    KeyValue::new("exception.message", panic.message.clone()),
+                ];
+                if !panic.place.is_empty() {
+                    attributes.push(KeyValue::new("exception.stacktrace", format!("at {}", panic.place)));
+                }
+                span.add_event("exception", attributes);
+            }
+            span.set_status(Status::error(panic.message));
+        }
+        self.end();
+    }
+}
+
+thread_local! {
+    /// The contexts attached for bodies that are being dropped on this thread, innermost last.
+    static DROPPING: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, the call's span is current on this thread. Going while the thread panics, it ends the call.
+#[must_use]
+#[derive(Debug)]
+pub struct Inside<'a>(Option<(&'a mut Live, ContextGuard)>);
+
+/// How the body left the thread's stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It will be polled again.
+    Pending,
+    /// It gave one item of a stream; whoever drops it now has had enough, and cancels nothing.
+    Yielded,
+    /// It gave its value.
+    Finished,
+}
+
+impl Inside<'_> {
+    /// The body came back.
+    #[inline]
+    pub fn leave(mut self, how: Left) {
+        if let Some((live, guard)) = self.0.take() {
+            drop(guard);
+            live.left(how);
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some((live, guard)) = self.0.take() {
+            drop(guard);
+            if std::thread::panicking() { live.panicked() } else { live.left(Left::Finished) }
+        }
+    }
+}
+
+/// The body of a function that returns a future or a stream: what makes it.
+#[inline]
+pub fn made<R, F: FnOnce() -> R>(body: F) -> R {
+    body()
+}
+
+/// A condition of `when` or `error_if`, which must be a `bool`.
+#[inline]
+pub fn holds(condition: bool) -> bool {
+    condition
+}
+
+/// The name of a type that stands in a function, for bodies that have none of their own.
+#[inline]
+pub fn name_of<F: Fn()>(_here: F) -> fn() -> &'static str {
+    std::any::type_name::<F>
+}
