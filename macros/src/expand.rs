@@ -26,8 +26,8 @@ impl Model {
         // Input:  async fn f(a: A) -> R { … }
         // Output: async fn f(a: A) -> R {
         //     let mut call = Call::new(site);  if call.… { attributes }
-        //     let mut body = pin!(async move { let a = a;  let value: R = { … };  value });
-        //     let value = drive(&mut call, body).await;
+        //     let body = async move { let a = a;  let value: R = { … };  value };
+        //     let value = Drive { call: Driven(&mut call), body: pin!(body) }.await;
         //     <attributes of the value>  probe(&value).end(call);
         //     value
         // }
@@ -40,9 +40,10 @@ impl Model {
             Shape::Sync if self.in_frame => {
                 let value = self.body_in_frame(block);
                 emit! {
-                    let __traced_inside = __traced_call.enter(#private::name_of(|| ()));
+                    let mut __traced_inside = __traced_call.enter(#private::name_of(|| ()));
                     let __traced_value = #value;
-                    __traced_inside.leave(#private::Left::Finished);
+                    __traced_inside.left = #private::Left::Finished;
+                    #private::drop(__traced_inside);
                     #finish
                     __traced_value
                 }
@@ -63,8 +64,12 @@ impl Model {
                     emit!(__traced_value)
                 };
                 emit! {
-                    let mut __traced_body = #private::pin!(#body);
-                    let __traced_value = #private::drive(&mut __traced_call, __traced_body.as_mut()).await;
+                    let __traced_body = #body;
+                    let __traced_value = #private::Drive {
+                        call: #private::Driven(&mut __traced_call),
+                        body: #private::pin!(__traced_body),
+                    }
+                    .await;
                     #finish
                     #give
                 }
@@ -337,8 +342,11 @@ impl Site {
             static SITE: #private::Callsite = #private::Callsite::new(
                 #name,
                 #private::SpanKind::#kind,
-                #private::Scope { name: #scope, version: #version },
-                #private::Place { module: #private::module_path!(), file: #file, line: #line },
+                #scope,
+                #version,
+                #private::module_path!(),
+                #file,
+                #line,
             );
             &SITE
         }}

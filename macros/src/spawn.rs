@@ -4,7 +4,6 @@
 //! called `tokio::spawn` is taken for tokio's. What it cannot see has `traced::spawn` and `traced::propagate`.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::Path;
 
 /// What a spawn function takes.
@@ -142,10 +141,10 @@ fn ends_with_colons(tokens: &[TokenTree]) -> bool {
 /// The argument, without a trailing comma; `None` if there is none, or more than one.
 fn only_argument(content: TokenStream) -> Option<TokenStream> {
     let parser = syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated;
-    let arguments = syn::parse::Parser::parse2(parser, content).ok()?;
-    let mut arguments = arguments.into_iter();
-    let only = arguments.next()?;
-    arguments.next().is_none().then(|| only.to_token_stream())
+    let arguments = syn::parse::Parser::parse2(parser, content.clone()).ok()?;
+    let trailing = usize::from(arguments.trailing_punct());
+    let tokens = content.clone().into_iter().count();
+    (arguments.len() == 1).then(|| content.into_iter().take(tokens - trailing).collect())
 }
 
 #[cfg(test)]

@@ -16,36 +16,29 @@ use crate::pipeline::Pipeline;
 pub struct Callsite {
     pub(crate) name: &'static str,
     pub(crate) kind: SpanKind,
-    scope: Scope,
-    place: Place,
+    /// The crate's name, or what `scope = "…"` says; then without a version.
+    scope: &'static str,
+    version: &'static str,
+    /// Completed to the function's full name by the type name of its body.
+    module: &'static str,
+    file: &'static str,
+    line: u32,
     function: OnceLock<String>,
     tracer: RwLock<Option<(u64, Arc<BoxedTracer>)>>,
 }
 
-/// The instrumentation scope of a call site.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope {
-    /// The crate's name, or what `scope = "…"` says.
-    pub name: &'static str,
-    /// The crate's version; empty when the scope was named by hand.
-    pub version: &'static str,
-}
-
-/// Where a call site stands in the source.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The module path; completed to the function's full name by the body's type name.
-    pub module: &'static str,
-    /// The file, as the compiler prints it.
-    pub file: &'static str,
-    /// The line of the function's name.
-    pub line: u32,
-}
-
 impl Callsite {
     /// The constants of one place.
-    pub const fn new(name: &'static str, kind: SpanKind, scope: Scope, place: Place) -> Self {
-        Self { name, kind, scope, place, function: OnceLock::new(), tracer: RwLock::new(None) }
+    pub const fn new(
+        name: &'static str,
+        kind: SpanKind,
+        scope: &'static str,
+        version: &'static str,
+        module: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
+        Self { name, kind, scope, version, module, file, line, function: OnceLock::new(), tracer: RwLock::new(None) }
     }
 
     /// This place's tracer in the given pipeline, looked up once per pipeline and not per call.
@@ -62,22 +55,22 @@ impl Callsite {
     }
 
     fn instrumentation_scope(&self) -> InstrumentationScope {
-        let scope = InstrumentationScope::builder(self.scope.name);
-        if self.scope.version.is_empty() {
+        let scope = InstrumentationScope::builder(self.scope);
+        if self.version.is_empty() {
             scope.build()
         } else {
-            scope.with_version(self.scope.version).build()
+            scope.with_version(self.version).build()
         }
     }
 
     /// The `code.*` attributes. `body` is the type name of the function's body: the one name the compiler
     /// makes that knows the `impl` a method stands in.
     pub(crate) fn code_attributes(&'static self, body: fn() -> &'static str) -> [KeyValue; 3] {
-        let function = self.function.get_or_init(|| function_name(self.place.module, self.name, body()));
+        let function = self.function.get_or_init(|| function_name(self.module, self.name, body()));
         [
             KeyValue::new("code.function.name", function.as_str()),
-            KeyValue::new("code.file.path", self.place.file),
-            KeyValue::new("code.line.number", i64::from(self.place.line)),
+            KeyValue::new("code.file.path", self.file),
+            KeyValue::new("code.line.number", i64::from(self.line)),
         ]
     }
 }

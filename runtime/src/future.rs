@@ -1,6 +1,6 @@
 //! Futures and streams that carry a call: its span is current while they are polled, and over when they are.
 //!
-//! An `async fn` keeps call and body in its own frame and lends both to `drive`. A function that returns a
+//! An `async fn` keeps call and body in its own frame and lends both to `Drive`. A function that returns a
 //! future or a stream hands both over to `Traced` or `TracedStream`, which own them.
 
 use std::future::Future;
@@ -12,17 +12,27 @@ use pin_project_lite::pin_project;
 
 use crate::span::{Call, Left};
 
-/// Polls `body` inside the span of `call`.
-#[inline]
-pub fn drive<'a, F: Future>(call: &'a mut Call, body: Pin<&'a mut F>) -> Drive<'a, F> {
-    Drive { call, body }
-}
-
-/// A body being driven; see [`drive`].
+/// A body being polled inside the span of its call.
+///
+/// Built by generated code itself and as thin as can be: all of it is compiled once for each `async fn`.
 #[derive(Debug)]
 pub struct Drive<'a, F> {
-    call: &'a mut Call,
-    body: Pin<&'a mut F>,
+    /// The call, in the function's frame.
+    pub call: Driven<'a>,
+    /// The body, pinned there as well.
+    pub body: Pin<&'a mut F>,
+}
+
+/// The call of a body that is being polled.
+#[derive(Debug)]
+pub struct Driven<'a>(pub &'a mut Call);
+
+impl Drop for Driven<'_> {
+    /// The frame drops this first, then the body, then the call: what is attached here serves the body's drop.
+    #[inline]
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl<F: Future> Future for Drive<'_, F> {
@@ -31,24 +41,11 @@ impl<F: Future> Future for Drive<'_, F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        poll_inside(this.call, this.body.as_mut(), cx)
+        let mut inside = this.call.0.enter(std::any::type_name::<F>);
+        let polled = this.body.as_mut().poll(cx);
+        inside.left = Left::by(&polled);
+        polled
     }
-}
-
-impl<F> Drop for Drive<'_, F> {
-    /// The frame drops this first, then the body, then the call: what is attached here serves the body's drop.
-    #[inline]
-    fn drop(&mut self) {
-        self.call.abandon();
-    }
-}
-
-#[inline]
-fn poll_inside<F: Future>(call: &mut Call, body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-    let inside = call.enter(std::any::type_name::<F>);
-    let polled = body.poll(cx);
-    inside.leave(if polled.is_ready() { Left::Finished } else { Left::Pending });
-    polled
 }
 
 /// The two owners of a call and its body differ in what they poll, not in how they go.
@@ -118,7 +115,10 @@ impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
         let body = this.body.as_pin_mut().expect("only the drop takes the body");
         // Whoever polls a future that is over meets that future, as without us.
         let Some(call) = this.call else { return body.poll(cx) };
-        let polled = poll_inside(call, body, cx);
+        let mut inside = call.enter(std::any::type_name::<F>);
+        let polled = body.poll(cx);
+        inside.left = Left::by(&polled);
+        drop(inside);
         if let Poll::Ready(value) = &polled
             && let (Some(call), Some(outcome)) = (this.call.take(), this.outcome.take())
         {
@@ -135,13 +135,14 @@ impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
         let this = self.project();
         let body = this.body.as_pin_mut().expect("only the drop takes the body");
         let Some(call) = this.call else { return body.poll_next(cx) };
-        let inside = call.enter(std::any::type_name::<S>);
+        let mut inside = call.enter(std::any::type_name::<S>);
         let polled = body.poll_next(cx);
-        inside.leave(match &polled {
+        inside.left = match &polled {
             Poll::Pending => Left::Pending,
             Poll::Ready(Some(_)) => Left::Yielded,
             Poll::Ready(None) => Left::Finished,
-        });
+        };
+        drop(inside);
         if let Poll::Ready(None) = polled
             && let (Some(call), Some(outcome)) = (this.call.take(), this.outcome.take())
         {

@@ -11,7 +11,7 @@ use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
 use crate::future::{Traced, traced};
 use crate::propagation::AsLink;
-use crate::span::{Call, Inside};
+use crate::span::Call;
 use crate::value::{self, Attribute};
 
 /// A span made by [`span!`](crate::span!): open until it is entered and left, run, or its future is over.
@@ -50,9 +50,7 @@ impl Span {
 
     /// Runs `body` inside the span, which ends with it.
     pub fn run<R>(mut self, body: impl FnOnce() -> R) -> R {
-        let inside: Inside<'_> = self.0.enter(std::any::type_name::<R>);
-        let value = body();
-        inside.leave(crate::span::Left::Finished);
+        let value = self.0.run(body);
         self.0.end();
         value
     }

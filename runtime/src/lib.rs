@@ -53,6 +53,7 @@ pub use value::{Attribute, Element};
 #[doc(hidden)]
 pub mod __private {
     pub use core::convert::Infallible;
+    pub use core::mem::drop;
     pub use core::module_path;
     pub use core::ops::ControlFlow;
     pub use core::option::Option::{None, Some};
@@ -61,9 +62,9 @@ pub mod __private {
     pub use opentelemetry::trace::SpanKind;
     pub use traced_macros::{event, set, span};
 
-    pub use crate::callsite::{Callsite, Place, Scope};
+    pub use crate::callsite::{Callsite};
     pub use crate::carry::{closure, future, propagate};
-    pub use crate::future::{BoxedFuture, BoxedStream, drive, traced, traced_stream};
+    pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
     pub use crate::hand::{Note, Span, attribute, debug, display};
     pub use crate::outcome::{Verdict, error, is_fault, probe, success};
     pub use crate::span::{Call, Left, holds, made, name_of};

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
@@ -175,9 +176,9 @@ impl Call {
     /// Runs the body inside the span.
     #[inline]
     pub fn run<R, F: FnOnce() -> R>(&mut self, body: F) -> R {
-        let inside = self.enter(std::any::type_name::<F>);
+        let mut inside = self.enter(std::any::type_name::<F>);
         let value = body();
-        inside.leave(Left::Finished);
+        inside.left = Left::Finished;
         value
     }
 
@@ -199,7 +200,7 @@ impl Call {
     #[inline]
     pub fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
         match &mut self.0 {
-            None => Inside(None),
+            None => Inside { live: None, guard: None, left: Left::Unseen },
             Some(live) => live.enter(body),
         }
     }
@@ -308,17 +309,20 @@ impl Live {
             timing.polls += 1;
         }
         let guard = self.cx.clone().attach();
-        Inside(Some((self, guard)))
+        Inside { live: Some(self), guard: Some(guard), left: Left::Unseen }
     }
 
     fn left(&mut self, how: Left) {
         self.phase = match how {
             Left::Pending => Phase::Idle,
             Left::Yielded => Phase::Yielded,
-            Left::Finished => Phase::Done,
+            Left::Unseen | Left::Finished => Phase::Done,
         };
         if let Some(timing) = &mut self.timing {
             timing.busy += timing.polled.elapsed();
+        }
+        if how == Left::Unseen && std::thread::panicking() {
+            self.panicked();
         }
     }
 
@@ -363,7 +367,6 @@ impl Live {
 
     #[cold]
     fn panicked(&mut self) {
-        self.left(Left::Finished);
         if self.records {
             let (panic, first) = crate::panic::unwinding();
             let span = self.cx.span();
@@ -389,14 +392,23 @@ thread_local! {
     static DROPPING: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, the call's span is current on this thread. Going while the thread panics, it ends the call.
+/// While it lives, the call's span is current on this thread.
+///
+/// Generated code says in `left` how the body came back; if it goes without that, the body was unwound.
 #[must_use]
 #[derive(Debug)]
-pub struct Inside<'a>(Option<(&'a mut Live, ContextGuard)>);
+pub struct Inside<'a> {
+    live: Option<&'a mut Live>,
+    guard: Option<ContextGuard>,
+    /// How the body left.
+    pub left: Left,
+}
 
 /// How the body left the thread's stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
+    /// Nobody saw: it panicked, or a macro in the body returned from the function.
+    Unseen,
     /// It will be polled again.
     Pending,
     /// It gave one item of a stream; whoever drops it now has had enough, and cancels nothing.
@@ -405,23 +417,20 @@ pub enum Left {
     Finished,
 }
 
-impl Inside<'_> {
-    /// The body came back.
+impl Left {
+    /// How a polled future left.
     #[inline]
-    pub fn leave(mut self, how: Left) {
-        if let Some((live, guard)) = self.0.take() {
-            drop(guard);
-            live.left(how);
-        }
+    pub(crate) fn by<T>(polled: &Poll<T>) -> Self {
+        if polled.is_ready() { Self::Finished } else { Self::Pending }
     }
 }
 
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some((live, guard)) = self.0.take() {
-            drop(guard);
-            if std::thread::panicking() { live.panicked() } else { live.left(Left::Finished) }
+        if let Some(live) = self.live.take() {
+            self.guard = None;
+            live.left(self.left);
         }
     }
 }

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(attr(size = break))]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(attr(a + b))]
+fn load(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+fn main() {
+    load(1, 2);
+}

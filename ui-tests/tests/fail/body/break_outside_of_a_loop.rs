@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load() {
+    break;
+}
+
+fn main() {
+    load();
+}

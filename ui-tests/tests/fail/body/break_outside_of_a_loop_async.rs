@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+async fn load() {
+    break;
+}
+
+fn main() {
+    drop(load());
+}

@@ -1,0 +1,12 @@
+use traced::traced;
+
+#[traced]
+#[track_caller]
+fn load(id: u64) -> u64 {
+    let = id;
+    id
+}
+
+fn main() {
+    load(1);
+}

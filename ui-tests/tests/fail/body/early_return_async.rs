@@ -1,0 +1,13 @@
+use traced::traced;
+
+#[traced]
+async fn load(deep: bool) -> u64 {
+    if deep {
+        return "load";
+    }
+    1
+}
+
+fn main() {
+    drop(load(true));
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced]
+fn load() -> u64 {}
+
+fn main() {
+    load();
+}

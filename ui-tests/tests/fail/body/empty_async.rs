@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced]
+async fn load() -> u64 {}
+
+fn main() {
+    drop(load());
+}

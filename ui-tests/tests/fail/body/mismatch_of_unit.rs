@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load() {
+    1
+}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load(id: u64) -> u64 {
+    id + 1;
+}
+
+fn main() {
+    load(1);
+}

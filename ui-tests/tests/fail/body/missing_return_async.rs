@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+async fn load(id: u64) -> u64 {
+    id + 1;
+}
+
+fn main() {
+    drop(load(1));
+}

@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load(text: &str) {
+    text.parse::<u64>()?;
+}
+
+fn main() {
+    load("1");
+}

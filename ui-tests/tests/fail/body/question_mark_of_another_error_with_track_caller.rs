@@ -1,0 +1,13 @@
+use traced::traced;
+
+struct Fault;
+
+#[traced]
+#[track_caller]
+fn load(text: &str) -> Result<u64, Fault> {
+    Ok(text.parse::<u64>()?)
+}
+
+fn main() {
+    _ = load("1");
+}

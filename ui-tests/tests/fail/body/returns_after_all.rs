@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load() -> ! {
+    println!("load");
+}
+
+fn main() {
+    load();
+}

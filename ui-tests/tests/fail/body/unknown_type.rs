@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn load() -> Crat {
+    Crat
+}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,9 @@
+use traced::traced;
+
+#[traced]
+#[traced(kind = server)]
+fn load() {}
+
+fn main() {
+    load();
+}

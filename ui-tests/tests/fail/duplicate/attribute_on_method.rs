@@ -1,0 +1,14 @@
+use traced::traced;
+
+struct Store;
+
+#[traced]
+impl Store {
+    #[traced]
+    #[traced(kind = server)]
+    fn load(&self) {}
+}
+
+fn main() {
+    Store.load();
+}

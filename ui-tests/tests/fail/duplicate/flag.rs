@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(leaf, leaf)]
+fn load() {}
+
+fn main() {
+    load();
+}

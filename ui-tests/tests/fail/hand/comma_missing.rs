@@ -1,0 +1,3 @@
+fn main() {
+    traced::event!("loaded" id = 1);
+}

@@ -1,0 +1,4 @@
+fn main() {
+    let id: u64 = traced::event!("loaded");
+    drop(id);
+}

@@ -1,0 +1,11 @@
+struct Store;
+
+impl Store {
+    fn load(&self) {
+        traced::set!(?self);
+    }
+}
+
+fn main() {
+    Store.load();
+}

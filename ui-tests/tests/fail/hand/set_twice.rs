@@ -1,0 +1,3 @@
+fn main() {
+    traced::set!(total = 1, total = 2);
+}

@@ -1,0 +1,3 @@
+fn main() {
+    let _span = traced::span!(id = 1).enter();
+}

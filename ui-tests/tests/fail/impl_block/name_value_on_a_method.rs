@@ -1,0 +1,13 @@
+use traced::traced;
+
+struct Store;
+
+#[traced]
+impl Store {
+    #[traced = "load"]
+    fn load(&self) {}
+}
+
+fn main() {
+    Store.load();
+}

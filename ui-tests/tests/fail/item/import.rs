@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced]
+use std::mem::drop as forget;
+
+fn main() {
+    forget(1);
+}

@@ -1,0 +1,14 @@
+use traced::traced;
+
+macro_rules! make {
+    () => {
+        fn load() {}
+    };
+}
+
+#[traced]
+make!();
+
+fn main() {
+    load();
+}

@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+mod store {
+    pub fn load() {}
+}
+
+fn main() {
+    store::load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(kind = SpanKind::Server)]
+fn load() {}
+
+fn main() {
+    load();
+}

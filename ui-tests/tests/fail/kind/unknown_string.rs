@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(kind = "database")]
+fn load() {}
+
+fn main() {
+    load();
+}

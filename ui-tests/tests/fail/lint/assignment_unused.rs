@@ -1,0 +1,13 @@
+#![deny(unused_assignments)]
+
+use traced::traced;
+
+#[traced]
+fn load(mut id: u64) -> u64 {
+    id = 1;
+    id
+}
+
+fn main() {
+    load(1);
+}

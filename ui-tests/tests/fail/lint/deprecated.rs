@@ -1,0 +1,11 @@
+#![deny(deprecated)]
+
+use traced::traced;
+
+#[deprecated]
+#[traced]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+#![deny(dead_code)]
+
+use traced::traced;
+
+#[traced]
+fn load() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(errors = off)]
+fn load() {}
+
+fn main() {
+    load();
+}

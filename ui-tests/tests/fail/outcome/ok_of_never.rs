@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(ok(order => order))]
+fn load() -> ! {
+    std::process::exit(0)
+}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(ok(order => order))]
+fn load() {}
+
+fn main() {
+    load();
+}

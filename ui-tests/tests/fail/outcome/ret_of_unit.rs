@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(ret(?))]
+fn load() -> () {}
+
+fn main() {
+    load();
+}

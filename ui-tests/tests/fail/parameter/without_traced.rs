@@ -1,0 +1,7 @@
+fn load(#[attr] id: u64) -> u64 {
+    id
+}
+
+fn main() {
+    load(1);
+}

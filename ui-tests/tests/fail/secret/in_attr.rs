@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(attr(user_password))]
+fn login(user_password: &str) -> usize {
+    user_password.len()
+}
+
+fn main() {
+    login("");
+}

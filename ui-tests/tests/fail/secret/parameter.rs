@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced]
+fn login(#[attr] password: &str) -> usize {
+    password.len()
+}
+
+fn main() {
+    login("");
+}

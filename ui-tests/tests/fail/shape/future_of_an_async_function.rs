@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(future)]
+async fn load() {}
+
+fn main() {
+    drop(load());
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(future)]
+fn load() {}
+
+fn main() {
+    load();
+}

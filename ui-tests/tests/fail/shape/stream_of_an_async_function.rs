@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(stream)]
+async fn load() -> u64 {
+    1
+}
+
+fn main() {
+    drop(load());
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(timing)]
+fn load() {}
+
+fn main() {
+    load();
+}

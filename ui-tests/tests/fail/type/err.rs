@@ -1,0 +1,12 @@
+use traced::traced;
+
+struct Fault;
+
+#[traced(err(fault => code = fault))]
+fn load() -> Result<(), Fault> {
+    Err(Fault)
+}
+
+fn main() {
+    _ = load();
+}

@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(err(e => code = e.status()))]
+async fn load() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {
+    drop(load());
+}

@@ -1,0 +1,6 @@
+struct Cart;
+
+fn main() {
+    let cart = Cart;
+    traced::event!("loaded", order.cart = %cart);
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(links(ids))]
+fn load(ids: &[u64]) {}
+
+fn main() {
+    load(&[]);
+}

@@ -1,0 +1,12 @@
+use traced::traced;
+
+struct Cart;
+
+#[traced(ret(%))]
+fn load() -> Cart {
+    Cart
+}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,12 @@
+use traced::traced;
+
+struct Cart;
+
+#[traced(ret(cart => order.cart = cart))]
+fn load() -> Cart {
+    Cart
+}
+
+fn main() {
+    load();
+}

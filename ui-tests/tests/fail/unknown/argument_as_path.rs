@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(otel.name = "load")]
+fn load() {}
+
+fn main() {
+    load();
+}

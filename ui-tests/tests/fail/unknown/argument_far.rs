@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(colour = "red")]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(Name = "load")]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(attr(self.tenant))]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(leaf,, kind = server)]
+fn load() {}
+
+fn main() {
+    load();
+}

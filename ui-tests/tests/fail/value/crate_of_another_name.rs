@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(crate = traces)]
+fn load() {}
+
+fn main() {
+    load();
+}

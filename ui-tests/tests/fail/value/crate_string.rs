@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(crate = "traced")]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(leaf = true)]
+fn load() {}
+
+fn main() {
+    load();
+}

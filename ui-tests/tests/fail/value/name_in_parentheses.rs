@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(name("load"))]
+fn load() {}
+
+fn main() {
+    load();
+}

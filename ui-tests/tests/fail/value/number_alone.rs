@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(7)]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(parent)]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(propagate)]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(propagate = on)]
+fn load() {}
+
+fn main() {
+    load();
+}

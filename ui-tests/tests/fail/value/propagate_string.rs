@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(propagate("my::spawn"))]
+fn load() {}
+
+fn main() {
+    load();
+}

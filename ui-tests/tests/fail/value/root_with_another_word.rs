@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(root(caller))]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(scope = env!("CARGO_PKG_NAME"))]
+fn load() {}
+
+fn main() {
+    load();
+}

@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(scope = "")]
+fn load() {}
+
+fn main() {
+    load();
+}

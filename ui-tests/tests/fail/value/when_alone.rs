@@ -1,0 +1,8 @@
+use traced::traced;
+
+#[traced(when)]
+fn load() {}
+
+fn main() {
+    load();
+}

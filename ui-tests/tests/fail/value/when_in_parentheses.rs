@@ -1,0 +1,10 @@
+use traced::traced;
+
+#[traced(when(deep))]
+fn load(deep: bool) -> bool {
+    deep
+}
+
+fn main() {
+    load(true);
+}
