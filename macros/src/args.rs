@@ -78,11 +78,8 @@ arguments! {
 }
 
 /// Pairs that exclude each other.
-pub(crate) const CONFLICTS: &[(&str, &str)] = &[
-    ("root", "parent"),
-    ("errors", "error_if"),
-    ("future", "stream"),
-];
+pub(crate) const CONFLICTS: &[(&str, &str)] =
+    &[("root", "parent"), ("errors", "error_if"), ("future", "stream")];
 
 /// A key and its value.
 #[derive(Clone)]
@@ -287,7 +284,11 @@ fn inside<T>(
         return Err(usage(key, form));
     }
     let value = parse(&content)?;
-    if content.is_empty() { Ok(value) } else { Err(content.error(format!("expected nothing more; write `{form}`"))) }
+    if content.is_empty() {
+        Ok(value)
+    } else {
+        Err(content.error(format!("expected nothing more; write `{form}`")))
+    }
 }
 
 fn expr(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Expr> {
@@ -305,7 +306,10 @@ fn named(input: ParseStream<'_>, key: &Ident, what: &str, why: &str) -> syn::Res
         }
     };
     if literal.value().trim().is_empty() {
-        return Err(syn::Error::new(literal.span(), format!("the {what} is empty; leave `{key}` out for the default")));
+        return Err(syn::Error::new(
+            literal.span(),
+            format!("the {what} is empty; leave `{key}` out for the default"),
+        ));
     }
     Ok(literal)
 }
@@ -397,7 +401,10 @@ fn word(input: ParseStream<'_>, key: &Ident, only: &str) -> syn::Result<()> {
     let value: Expr = expr(input, key, &form)?;
     match &value {
         Expr::Path(path) if path.path.is_ident(only) => Ok(()),
-        _ => Err(syn::Error::new_spanned(&value, format!("expected `{only}`; write `{form}`, or leave `{key}` out"))),
+        _ => Err(syn::Error::new_spanned(
+            &value,
+            format!("expected `{only}`; write `{form}`, or leave `{key}` out"),
+        )),
     }
 }
 
@@ -415,7 +422,10 @@ fn root(input: ParseStream<'_>, key: &Ident) -> syn::Result<Root> {
         if link == "link" {
             return Ok(Root::Linked);
         }
-        Err(syn::Error::new(link.span(), "expected `link`; write `root`, or `root(link)` to link to the caller"))
+        Err(syn::Error::new(
+            link.span(),
+            "expected `link`; write `root`, or `root(link)` to link to the caller",
+        ))
     })
 }
 

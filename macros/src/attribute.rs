@@ -91,10 +91,9 @@ fn written_key(input: ParseStream<'_>) -> syn::Result<Option<Key>> {
     if !ahead.peek(Token![=]) || ahead.peek(Token![==]) || ahead.peek(Token![=>]) {
         return match key {
             Key::Literal(_) | Key::Text(_) => Ok(None),
-            Key::Constant(_) => Err(syn::Error::new(
-                key.span(),
-                "a key in braces needs a value; write `{CONSTANT} = value`",
-            )),
+            Key::Constant(_) => {
+                Err(syn::Error::new(key.span(), "a key in braces needs a value; write `{CONSTANT} = value`"))
+            }
         };
     }
     ahead.parse::<Token![=]>()?;
@@ -249,9 +248,29 @@ pub(crate) fn secret(span: Span, name: &str) -> syn::Error {
 
 /// Names that are plainly secrets, as whole words of a snake-case name.
 const SECRETS: &[&str] = &[
-    "password", "passwd", "passphrase", "secret", "api_key", "apikey", "authorization", "access_token",
-    "refresh_token", "auth_token", "bearer_token", "session_token", "id_token", "private_key", "secret_key",
-    "client_secret", "credential", "credentials", "card_number", "cvv", "cvc", "ssn", "pin_code",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "api_key",
+    "apikey",
+    "authorization",
+    "access_token",
+    "refresh_token",
+    "auth_token",
+    "bearer_token",
+    "session_token",
+    "id_token",
+    "private_key",
+    "secret_key",
+    "client_secret",
+    "credential",
+    "credentials",
+    "card_number",
+    "cvv",
+    "cvc",
+    "ssn",
+    "pin_code",
 ];
 
 /// Whether the last word of a key is, or ends in, the name of a secret.
@@ -260,7 +279,9 @@ pub(crate) fn is_secret(key: &str) -> bool {
     SECRETS.iter().any(|secret| {
         name == *secret
             || name.strip_suffix(secret).is_some_and(|before| before.ends_with('_'))
-            || name.strip_prefix(secret).is_some_and(|after| matches!(after, "_hash" | "_text" | "_plain" | "_value"))
+            || name
+                .strip_prefix(secret)
+                .is_some_and(|after| matches!(after, "_hash" | "_text" | "_plain" | "_value"))
     })
 }
 
@@ -278,7 +299,8 @@ mod tests {
     use super::{Attribute, Form, is_secret};
 
     fn key(text: &str) -> String {
-        syn::parse_str::<Attribute>(text).map_or_else(|error| error.to_string(), |attribute| attribute.key.text())
+        syn::parse_str::<Attribute>(text)
+            .map_or_else(|error| error.to_string(), |attribute| attribute.key.text())
     }
 
     #[test]
@@ -307,7 +329,9 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_last_word() {
-        for secret in ["password", "user.password", "user_password", "apikey", "self.api_key", "card_number", "Passwd"] {
+        for secret in
+            ["password", "user.password", "user_password", "apikey", "self.api_key", "card_number", "Passwd"]
+        {
             assert!(is_secret(secret), "{secret}");
         }
         for plain in ["passport", "secretary", "pin", "token_count", "password_length", "author", "cvs"] {

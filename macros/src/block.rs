@@ -41,7 +41,18 @@ fn function(args: Args, function: Function, around: &Surroundings, errors: &mut 
 /// The fault of an item that is neither a function nor an `impl`, at its keyword.
 fn not_a_function(item: &TokenStream) -> Option<syn::Error> {
     const ITEMS: &[&str] = &[
-        "struct", "enum", "union", "trait", "mod", "type", "static", "const", "use", "extern", "macro_rules", "macro",
+        "struct",
+        "enum",
+        "union",
+        "trait",
+        "mod",
+        "type",
+        "static",
+        "const",
+        "use",
+        "extern",
+        "macro_rules",
+        "macro",
         "let",
     ];
     let keyword = item.clone().into_iter().find_map(|token| match token {
@@ -81,14 +92,22 @@ impl Block {
         for (argument, key) in args.given() {
             if !argument.on_impl {
                 let name = argument.name;
-                errors.at(key, format_args!("`{name}` belongs to one function; put it on the method: `#[traced({})]`", argument.form));
+                errors.at(
+                    key,
+                    format_args!(
+                        "`{name}` belongs to one function; put it on the method: `#[traced({})]`",
+                        argument.form
+                    ),
+                );
             }
         }
         args.judge(errors);
         let around = Surroundings { type_name: Some(type_name(&self.header.self_ty)) };
         let members = Members::parse.parse2(self.braces.stream());
         let content = match members {
-            Ok(members) => members.0.into_iter().map(|member| member.expand(&args, &around, errors)).collect(),
+            Ok(members) => {
+                members.0.into_iter().map(|member| member.expand(&args, &around, errors)).collect()
+            }
             // A broken block is the compiler's to report.
             Err(_) => self.braces.stream(),
         };
@@ -193,7 +212,10 @@ fn own_args(method: &mut Function, errors: &mut Errors) -> Option<Args> {
     let mut own = None;
     for attribute in std::mem::take(&mut method.attrs) {
         if attribute.path().is_ident("cfg_attr") && names_traced(&attribute.meta) {
-            errors.at(&attribute, "in a traced `impl` a method's `#[traced]` cannot depend on `cfg`; split the `impl`");
+            errors.at(
+                &attribute,
+                "in a traced `impl` a method's `#[traced]` cannot depend on `cfg`; split the `impl`",
+            );
             continue;
         }
         if !is_ours(attribute.path()) {

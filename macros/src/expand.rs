@@ -141,7 +141,8 @@ impl Model {
                 Shape::Sync | Shape::Async => emit!(wants_attributes),
                 Shape::Future(_) | Shape::Stream(_) => emit!(may_want_attributes),
             };
-            let records = entry.attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut #call)));
+            let records =
+                entry.attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut #call)));
             steps.extend(emit!(if #call.#wants() { #(#records)* }));
         }
         if let Some(when) = &entry.when {
@@ -163,8 +164,7 @@ impl Model {
         let private = self.private();
         let call = emit!(__traced_call);
         let records: TokenStream = self.exits.iter().map(|taken| self.take(taken, value)).collect();
-        let records =
-            if records.is_empty() { records } else { emit!(if #call.records() { #records }) };
+        let records = if records.is_empty() { records } else { emit!(if #call.records() { #records }) };
         let end = match (&self.value, &self.errors) {
             (Value::Unit | Value::Never, _) if self.gives_itself() => emit!(#call.end();),
             (_, Judge::Off) => emit!(#call.end();),
@@ -206,7 +206,8 @@ impl Model {
             Taken::Of(part, exit) => (part, exit),
         };
         let Exit { pattern, attributes } = exit;
-        let records = attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut __traced_call)));
+        let records =
+            attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut __traced_call)));
         let present = match part {
             Part::Value => emit!(#private::Some(#value)),
             Part::Success(span) => {
@@ -298,7 +299,14 @@ impl Model {
         emit!(#private::made(#body))
     }
 
-    fn hand_over(&self, held: Held, made: TokenStream, function: &str, boxed: &str, outcome: TokenStream) -> TokenStream {
+    fn hand_over(
+        &self,
+        held: Held,
+        made: TokenStream,
+        function: &str,
+        boxed: &str,
+        outcome: TokenStream,
+    ) -> TokenStream {
         let private = self.private();
         let hand = match held {
             Held::ByValue => {

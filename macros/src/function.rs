@@ -27,7 +27,8 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let defaultness = if input.peek(Token![default]) && !input.peek2(Token![!]) { Some(input.parse()?) } else { None };
+        let defaultness =
+            if input.peek(Token![default]) && !input.peek2(Token![!]) { Some(input.parse()?) } else { None };
         let sig = input.parse()?;
         let body = if input.peek(Token![;]) {
             Body::Missing(input.parse()?)

@@ -72,7 +72,11 @@ fn note(written: &Written, finish: &TokenStream) -> TokenStream {
 }
 
 /// Reads and judges the input; a fault becomes the expansion. `form` is how it is written with a name.
-fn with(input: TokenStream, form: Option<&str>, expand: impl Fn(&Written) -> Option<TokenStream>) -> TokenStream {
+fn with(
+    input: TokenStream,
+    form: Option<&str>,
+    expand: impl Fn(&Written) -> Option<TokenStream>,
+) -> TokenStream {
     let mut errors = Errors::new();
     let written = errors.keep((|input: ParseStream<'_>| parse(input, form)).parse2(input));
     if let Some(written) = &written {

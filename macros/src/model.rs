@@ -4,7 +4,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::{
-    Expr, FnArg, GenericArgument, Ident, LitStr, Pat, PatType, Path, PathArguments, ReturnType, Type, TypeParamBound,
+    Expr, FnArg, GenericArgument, Ident, LitStr, Pat, PatType, Path, PathArguments, ReturnType, Type,
+    TypeParamBound,
 };
 
 use crate::args::{Args, Exit, OnParameter, Propagate, Ret, Root};
@@ -119,9 +120,17 @@ pub(crate) struct Surroundings {
 
 impl Model {
     /// Judges a function and its arguments. All faults are found; with one, there is no model.
-    pub(crate) fn judge(mut args: Args, function: Function, around: &Surroundings, errors: &mut Errors) -> Option<Self> {
+    pub(crate) fn judge(
+        mut args: Args,
+        function: Function,
+        around: &Surroundings,
+        errors: &mut Errors,
+    ) -> Option<Self> {
         if !matches!(function.body, Body::Block(_)) {
-            errors.at(&function.sig.ident, "a function without a body cannot be traced; put `#[traced]` where the body is");
+            errors.at(
+                &function.sig.ident,
+                "a function without a body cannot be traced; put `#[traced]` where the body is",
+            );
         }
         if let Some(token) = &function.sig.constness {
             errors.at(token, "`const fn` cannot be traced; spans start at run time");
@@ -138,7 +147,10 @@ impl Model {
         let function = function.without_attr();
         let shape = shape(&function, &args, errors);
         let (parameters, bindings, sig) = parameters(&function, &args, &captured);
-        let attributes = captured.into_iter().chain(args.attr.take().map(|slot| slot.value).into_iter().flatten()).collect::<Vec<_>>();
+        let attributes = captured
+            .into_iter()
+            .chain(args.attr.take().map(|slot| slot.value).into_iter().flatten())
+            .collect::<Vec<_>>();
         judge_names(&attributes, &parameters, errors);
         attribute::judge(&attributes, errors);
         for slot in [&args.when, &args.parent, &args.links].into_iter().flatten() {
@@ -156,7 +168,8 @@ impl Model {
         let krate = args.krate.map_or_else(|| quote::quote!(::traced), |slot| slot.value.to_token_stream());
         let default_name = || {
             let name = function.sig.ident.unraw().to_string();
-            let name = around.type_name.as_ref().map_or(name.clone(), |type_name| format!("{type_name}::{name}"));
+            let name =
+                around.type_name.as_ref().map_or(name.clone(), |type_name| format!("{type_name}::{name}"));
             LitStr::new(&name, function.sig.ident.span())
         };
         let site = Site {
@@ -218,7 +231,9 @@ fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
         let (attrs, name, pattern) = match input {
             FnArg::Receiver(receiver) => (&receiver.attrs, Some(Ident::from(receiver.self_token)), None),
             FnArg::Typed(typed) => match &*typed.pat {
-                Pat::Ident(ident) if ident.subpat.is_none() => (&typed.attrs, Some(ident.ident.clone()), None),
+                Pat::Ident(ident) if ident.subpat.is_none() => {
+                    (&typed.attrs, Some(ident.ident.clone()), None)
+                }
                 pattern => (&typed.attrs, None, Some(pattern)),
             },
         };
@@ -229,7 +244,10 @@ fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
             };
             let Some(on) = on else { continue };
             let Some(name) = &name else {
-                errors.at(pattern, "`#[attr]` cannot name a pattern; name what it binds in `attr(…)` of `#[traced]`");
+                errors.at(
+                    pattern,
+                    "`#[attr]` cannot name a pattern; name what it binds in `attr(…)` of `#[traced]`",
+                );
                 continue;
             };
             let text = name.unraw().to_string();
@@ -278,9 +296,15 @@ fn shape(function: &Function, args: &Args, errors: &mut Errors) -> Shape {
         let Some(slot) = slot else { continue };
         let none = match seen {
             Shape::Async => Some(format!("an `async fn` is its own {word}; remove `{word}`")),
-            Shape::Sync if plainly_no_alias(&sig.output) => Some(format!("this function returns no {word}; remove `{word}`")),
-            Shape::Future(_) if word == "stream" => Some("this function returns a future; remove `stream`".to_owned()),
-            Shape::Stream(_) if word == "future" => Some("this function returns a stream; remove `future`".to_owned()),
+            Shape::Sync if plainly_no_alias(&sig.output) => {
+                Some(format!("this function returns no {word}; remove `{word}`"))
+            }
+            Shape::Future(_) if word == "stream" => {
+                Some("this function returns a future; remove `stream`".to_owned())
+            }
+            Shape::Stream(_) if word == "future" => {
+                Some("this function returns a stream; remove `future`".to_owned())
+            }
             _ => None,
         };
         if let Some(message) = none {
@@ -301,14 +325,16 @@ fn shape(function: &Function, args: &Args, errors: &mut Errors) -> Shape {
 /// Nothing, `!`, `()`, a reference or a primitive: no alias of anything.
 fn plainly_no_alias(output: &ReturnType) -> bool {
     const PRIMITIVES: &[&str] = &[
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-        "f64", "String",
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+        "isize", "f32", "f64", "String",
     ];
     match output {
         ReturnType::Default => true,
         ReturnType::Type(_, ty) => match &**ty {
             Type::Tuple(_) | Type::Never(_) | Type::Reference(_) | Type::Array(_) => true,
-            Type::Path(path) => path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive)),
+            Type::Path(path) => {
+                path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive))
+            }
             _ => false,
         },
     }
@@ -443,7 +469,10 @@ fn judge_exits(args: &Args, shape: Shape, output: &ReturnType, errors: &mut Erro
         || matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)));
     for (key, why) in keys.into_iter().flatten() {
         if matches!(shape, Shape::Stream(_)) {
-            errors.at(key, format_args!("a stream has no one value; record its items in the body instead of `{key}`"));
+            errors.at(
+                key,
+                format_args!("a stream has no one value; record its items in the body instead of `{key}`"),
+            );
         } else if no_value {
             errors.at(key, format_args!("this function {why}; remove `{key}`"));
         }
@@ -493,7 +522,11 @@ fn names(tokens: TokenStream) -> Vec<Ident> {
 ///
 /// The body owns all parameters, as an `async fn`'s does, so that they are dropped inside the span in the order
 /// of the language: each is moved in whole and in order, and a pattern is matched only there.
-fn parameters(function: &Function, args: &Args, captured: &[Attribute]) -> (Vec<Ident>, Vec<TokenStream>, syn::Signature) {
+fn parameters(
+    function: &Function,
+    args: &Args,
+    captured: &[Attribute],
+) -> (Vec<Ident>, Vec<TokenStream>, syn::Signature) {
     let mut sig = function.sig.clone();
     let mut known = Vec::new();
     let mut bindings = Vec::new();
@@ -531,13 +564,15 @@ struct Binding {
 /// The names in a pattern that takes its value apart completely; `None` where something stays behind.
 fn bound_names(pattern: &Pat) -> Option<Vec<Binding>> {
     let all = |patterns: &mut dyn Iterator<Item = &Pat>| {
-        patterns.map(bound_names).collect::<Option<Vec<_>>>().map(|names| names.into_iter().flatten().collect())
+        patterns
+            .map(bound_names)
+            .collect::<Option<Vec<_>>>()
+            .map(|names| names.into_iter().flatten().collect())
     };
     match pattern {
-        Pat::Ident(ident) if ident.by_ref.is_none() && ident.subpat.is_none() => Some(vec![Binding {
-            mutability: ident.mutability,
-            ident: ident.ident.clone(),
-        }]),
+        Pat::Ident(ident) if ident.by_ref.is_none() && ident.subpat.is_none() => {
+            Some(vec![Binding { mutability: ident.mutability, ident: ident.ident.clone() }])
+        }
         Pat::Tuple(tuple) => all(&mut tuple.elems.iter()),
         Pat::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
         Pat::Paren(paren) => bound_names(&paren.pat),
@@ -559,7 +594,8 @@ fn rebind(
     let cfgs = || typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     let attrs = typed.attrs.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
     let cfgs: Vec<_> = cfgs().cloned().collect();
-    let wholly = bound.is_some() || names(typed.pat.to_token_stream()).iter().any(|name| used.contains(&name.to_string()));
+    let wholly = bound.is_some()
+        || names(typed.pat.to_token_stream()).iter().any(|name| used.contains(&name.to_string()));
     let statements = if wholly {
         let mut statements = Vec::new();
         if bound.is_some() {
@@ -568,7 +604,9 @@ fn rebind(
         for Binding { mutability, ident } in bound.into_iter().flatten() {
             statements.push(emit!(#attrs let #mutability #ident = #ident;));
             // What is captured is used, whatever the body does.
-            if used.contains(&ident.to_string()) || captured.iter().any(|a| attribute::root(&a.expr) == Some(&ident)) {
+            if used.contains(&ident.to_string())
+                || captured.iter().any(|a| attribute::root(&a.expr) == Some(&ident))
+            {
                 statements.push(emit!(#(#cfgs)* let _ = &#ident;));
             }
         }
@@ -603,7 +641,11 @@ fn without_mut(pattern: &mut Pat) {
 
 /// The names that expressions use before the body has its parameters.
 fn used_before_the_body(args: &Args) -> Vec<String> {
-    let attributes = args.attr.iter().flat_map(|slot| &slot.value).map(|attribute| attribute.expr.to_token_stream());
-    let others = [&args.when, &args.parent, &args.links].into_iter().flatten().map(|slot| slot.value.to_token_stream());
+    let attributes =
+        args.attr.iter().flat_map(|slot| &slot.value).map(|attribute| attribute.expr.to_token_stream());
+    let others = [&args.when, &args.parent, &args.links]
+        .into_iter()
+        .flatten()
+        .map(|slot| slot.value.to_token_stream());
     attributes.chain(others).flat_map(names).map(|name| name.to_string()).collect()
 }

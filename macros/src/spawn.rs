@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn known_paths_are_carried() {
         assert_eq!(carried("tokio::spawn(work())"), tokens("tokio::spawn(t::__private::future(work()))"));
-        assert_eq!(carried("::std::thread::spawn(|| 1)"), tokens("::std::thread::spawn(t::__private::closure(|| 1))"));
+        assert_eq!(
+            carried("::std::thread::spawn(|| 1)"),
+            tokens("::std::thread::spawn(t::__private::closure(|| 1))")
+        );
         assert_eq!(carried("my::spawn(x)"), tokens("my::spawn(t::__private::propagate(x))"));
         assert_eq!(
             carried("vec![tokio::spawn(tokio::spawn(a),)]"),

@@ -38,7 +38,17 @@ impl Callsite {
         file: &'static str,
         line: u32,
     ) -> Self {
-        Self { name, kind, scope, version, module, file, line, function: OnceLock::new(), tracer: RwLock::new(None) }
+        Self {
+            name,
+            kind,
+            scope,
+            version,
+            module,
+            file,
+            line,
+            function: OnceLock::new(),
+            tracer: RwLock::new(None),
+        }
     }
 
     /// This place's tracer in the given pipeline, looked up once per pipeline and not per call.
@@ -56,11 +66,7 @@ impl Callsite {
 
     fn instrumentation_scope(&self) -> InstrumentationScope {
         let scope = InstrumentationScope::builder(self.scope);
-        if self.version.is_empty() {
-            scope.build()
-        } else {
-            scope.with_version(self.version).build()
-        }
+        if self.version.is_empty() { scope.build() } else { scope.with_version(self.version).build() }
     }
 
     /// The `code.*` attributes. `body` is the type name of the function's body: the one name the compiler
@@ -127,6 +133,9 @@ mod tests {
     fn generics_do_not_multiply_names() {
         assert_eq!(without_generics("shop::Cart<alloc::vec::Vec<u8>>::total"), "shop::Cart::total");
         assert_eq!(without_generics("shop::total<fn(u8) -> u8>"), "shop::total");
-        assert_eq!(without_generics("<shop::Cart<u8> as shop::Sum>::total"), "<shop::Cart as shop::Sum>::total");
+        assert_eq!(
+            without_generics("<shop::Cart<u8> as shop::Sum>::total"),
+            "<shop::Cart as shop::Sum>::total"
+        );
     }
 }

@@ -288,7 +288,6 @@ mod tasks {
             Self(tasks.into_iter().map(future).collect::<tokio::task::JoinSet<T>>())
         }
     }
-
 }
 
 #[cfg(feature = "tokio")]

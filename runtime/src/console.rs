@@ -140,10 +140,7 @@ impl Console {
     ///
     /// Each trace is one call of `write_all`.
     pub fn writer(mut self, writer: impl Write + Send + 'static) -> Self {
-        self.output
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .writer = Box::new(writer);
+        self.output.get_mut().unwrap_or_else(PoisonError::into_inner).writer = Box::new(writer);
         self.is_stderr = false;
         self
     }
@@ -170,11 +167,7 @@ impl Console {
     fn output(&self) -> Result<MutexGuard<'_, Output>, OTelSdkError> {
         // A writer that panicked left nothing half done that matters here.
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        if output.is_shut_down {
-            Err(OTelSdkError::AlreadyShutdown)
-        } else {
-            Ok(output)
-        }
+        if output.is_shut_down { Err(OTelSdkError::AlreadyShutdown) } else { Ok(output) }
     }
 
     fn print(&self, output: &mut Output, traces: &[Waiting], occasion: Occasion) -> OTelSdkResult {
@@ -185,11 +178,7 @@ impl Console {
                 service: &self.service,
                 id: trace.id,
                 spans: &trace.spans,
-                occasion: if trace.late && occasion == Occasion::Ended {
-                    Occasion::Late
-                } else {
-                    occasion
-                },
+                occasion: if trace.late && occasion == Occasion::Ended { Occasion::Late } else { occasion },
                 open: self.open_in(trace.id),
             });
             result = result.and(output.write(&block));
@@ -216,16 +205,11 @@ impl fmt::Debug for Console {
 impl Output {
     /// Writes a block. That nobody reads is worth one error, not one per trace.
     fn write(&mut self, block: &str) -> OTelSdkResult {
-        let written = self
-            .writer
-            .write_all(block.as_bytes())
-            .and_then(|()| self.writer.flush());
+        let written = self.writer.write_all(block.as_bytes()).and_then(|()| self.writer.flush());
         match written {
             Err(error) if !self.has_reported => {
                 self.has_reported = true;
-                Err(OTelSdkError::InternalFailure(format!(
-                    "the console cannot be written to: {error}"
-                )))
+                Err(OTelSdkError::InternalFailure(format!("the console cannot be written to: {error}")))
             }
             _ => Ok(()),
         }
@@ -290,18 +274,12 @@ fn list_open(page: &Page, spans: &[OpenSpan], now: SystemTime) -> String {
 
     let mut block = String::new();
     let mut title = Text::of(ink.faint, "━━ ");
-    title.put(
-        ink.warning,
-        &format!("{} still open", text::count(spans.len(), "span")),
-    );
+    title.put(ink.warning, &format!("{} still open", text::count(spans.len(), "span")));
     title.write_line(&mut block);
 
     let id = |span: &OpenSpan| format!("trace {}", span.span_context.trace_id());
     let room = page.width.saturating_sub("   123.4s    trace ".len() + 32);
-    let names: Vec<Text> = listed
-        .iter()
-        .map(|span| Text::cut(ink.name, &span.name, room))
-        .collect();
+    let names: Vec<Text> = listed.iter().map(|span| Text::cut(ink.name, &span.name, room)).collect();
     let longest = names.iter().map(Text::width).max().unwrap_or(0);
     for (span, name) in listed.iter().zip(names) {
         let age = now.duration_since(span.started).unwrap_or_default();

@@ -131,8 +131,10 @@ impl Current {
             let message = value::display(error);
             let text = message.as_str().into_owned();
             let error_type = std::any::type_name::<E>();
-            let mut attributes =
-                vec![KeyValue::new("exception.type", error_type), KeyValue::new("exception.message", message)];
+            let mut attributes = vec![
+                KeyValue::new("exception.type", error_type),
+                KeyValue::new("exception.message", message),
+            ];
             if let Some(chain) = error.source().map(|source| crate::outcome::chain(&text, source)) {
                 attributes.push(KeyValue::new("exception.stacktrace", chain));
             }

@@ -39,9 +39,9 @@ macro_rules! set {
     ($($tokens:tt)*) => { $crate::__private::set!(($crate) $($tokens)*) };
 }
 
-pub use carry::{propagate, thread};
 #[cfg(feature = "tokio")]
 pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
+pub use carry::{propagate, thread};
 pub use console::Console;
 pub use hand::{Current, Entered, Span, current};
 pub use outcome::Failure;
@@ -62,7 +62,7 @@ pub mod __private {
     pub use opentelemetry::trace::SpanKind;
     pub use traced_macros::{event, set, span};
 
-    pub use crate::callsite::{Callsite};
+    pub use crate::callsite::Callsite;
     pub use crate::carry::{closure, future, propagate};
     pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
     pub use crate::hand::{Note, Span, attribute, debug, display};

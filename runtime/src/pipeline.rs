@@ -51,12 +51,18 @@ pub(crate) enum Sampler {
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("generation", &self.generation).field("policy", &self.policy).finish()
+        f.debug_struct("Pipeline")
+            .field("generation", &self.generation)
+            .field("policy", &self.policy)
+            .finish()
     }
 }
 
 impl Pipeline {
-    pub(crate) fn new(provider: impl ObjectSafeTracerProvider + Send + Sync + 'static, policy: Policy) -> Self {
+    pub(crate) fn new(
+        provider: impl ObjectSafeTracerProvider + Send + Sync + 'static,
+        policy: Policy,
+    ) -> Self {
         Self {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             provider: Box::new(provider),

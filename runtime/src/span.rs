@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
@@ -27,6 +28,8 @@ struct Live {
     /// The parent until the span starts; from then on the context that holds the span.
     cx: Context,
     parent: SpanId,
+    /// Whether the span has no parent, whatever `cx` holds.
+    root: bool,
     links: Vec<Link>,
     /// What was captured before the span could be asked whether it records.
     early: Vec<KeyValue>,
@@ -65,7 +68,10 @@ struct Timing {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("name", &self.site.name).field("phase", &self.phase).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("name", &self.site.name)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,6 +94,7 @@ impl Call {
                 pipeline,
                 cx,
                 parent: SpanId::INVALID,
+                root: false,
                 links: Vec::new(),
                 early: Vec::new(),
                 phase: Phase::Waiting,
@@ -125,7 +132,7 @@ impl Call {
     /// No parent: the span starts a trace.
     pub fn root(&mut self) {
         if let Some(live) = &mut self.0 {
-            live.cx = live.cx.with_remote_span_context(SpanContext::NONE);
+            live.root = true;
         }
     }
 
@@ -161,7 +168,7 @@ impl Call {
     pub fn may_want_attributes(&mut self) -> bool {
         let Some(live) = &mut self.0 else { return false };
         let parent = live.cx.span().span_context().clone();
-        let unsampled_parent = parent.is_valid() && !parent.is_sampled();
+        let unsampled_parent = !live.root && parent.is_valid() && !parent.is_sampled();
         !(unsampled_parent && live.pipeline.policy.sampler == Sampler::ParentBased)
     }
 
@@ -169,7 +176,8 @@ impl Call {
     pub fn time(&mut self) {
         if let Some(live) = &mut self.0 {
             let now = Instant::now();
-            live.timing = Some(Box::new(Timing { started: now, polled: now, busy: Duration::ZERO, polls: 0 }));
+            live.timing =
+                Some(Box::new(Timing { started: now, polled: now, busy: Duration::ZERO, polls: 0 }));
         }
     }
 
@@ -286,8 +294,13 @@ impl Live {
         if !self.links.is_empty() {
             builder = builder.with_links(std::mem::take(&mut self.links));
         }
-        self.parent = self.cx.span().span_context().span_id();
-        let span = self.site.tracer(&self.pipeline).build_with_context(builder, &self.cx);
+        let tracer = self.site.tracer(&self.pipeline);
+        let span = if self.root {
+            tracer.build_with_context(builder, &without_span(&self.cx))
+        } else {
+            self.parent = self.cx.span().span_context().span_id();
+            tracer.build_with_context(builder, &self.cx)
+        };
         self.cx = self.cx.with_span(span);
         self.records = self.cx.span().is_recording();
         self.phase = Phase::Idle;
@@ -295,7 +308,8 @@ impl Live {
 
     fn begin(&mut self, body: fn() -> &'static str) {
         self.start();
-        if !std::mem::replace(&mut self.placed, true) && self.records && self.pipeline.policy.code_attributes {
+        if !std::mem::replace(&mut self.placed, true) && self.records && self.pipeline.policy.code_attributes
+        {
             self.cx.span().set_attributes(self.site.code_attributes(body));
         }
     }
@@ -385,6 +399,19 @@ impl Live {
         }
         self.end();
     }
+}
+
+/// What a sampler may see of `cx` when the span has no parent. An invalid span in the context would do for the
+/// SDK, but its samplers take any span for a parent.
+fn without_span(cx: &Context) -> Context {
+    let baggage = cx.baggage();
+    if baggage.is_empty() {
+        return Context::new();
+    }
+    let members = baggage
+        .iter()
+        .map(|(key, (value, metadata))| KeyValueMetadata::new(key.clone(), value.clone(), metadata.clone()));
+    Context::new().with_baggage(members)
 }
 
 thread_local! {

@@ -122,7 +122,8 @@ impl<F: Future> Future for Capture<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (Some(recorder), Some(future)) = (this.recorder.as_ref(), this.future.as_mut().as_pin_mut()) else {
+        let (Some(recorder), Some(future)) = (this.recorder.as_ref(), this.future.as_mut().as_pin_mut())
+        else {
             panic!("a capture is polled after it was over");
         };
         let current = recorder.context().attach();
@@ -391,7 +392,12 @@ pub struct Recorded<'a>(Option<&'a Value>);
 impl<'a> Recorded<'a> {
     /// The last of a key, as a backend would keep it.
     fn find(attributes: &'a [KeyValue], key: &str) -> Self {
-        Self(attributes.iter().rfind(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value))
+        Self(
+            attributes
+                .iter()
+                .rfind(|attribute| attribute.key.as_str() == key)
+                .map(|attribute| &attribute.value),
+        )
     }
 
     /// The value itself.

@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 use std::task::Poll;
 
 /// A value that `?` stands behind.
-#[diagnostic::on_unimplemented(message = "the `?` operator can only be applied to values that implement `Try`")]
+#[diagnostic::on_unimplemented(
+    message = "the `?` operator can only be applied to values that implement `Try`"
+)]
 pub trait Attempt {
     /// What goes on.
     type Output;
@@ -20,7 +22,9 @@ pub trait Attempt {
 }
 
 /// A value that can be made of what left.
-#[diagnostic::on_unimplemented(message = "`?` couldn't convert the error: `{Self}` cannot be made from `{R}`")]
+#[diagnostic::on_unimplemented(
+    message = "`?` couldn't convert the error: `{Self}` cannot be made from `{R}`"
+)]
 pub trait Residual<R> {
     /// Makes it.
     fn from_residual(residual: R) -> Self;

@@ -38,7 +38,9 @@ async fn inner(b: u64) -> Result<u64, Boom> {
 async fn async_functions_nest() {
     let (value, trace) = capture(outer(7)).await;
     assert!(value.is_err());
-    assert_eq!(trace.to_string(), "\
+    assert_eq!(
+        trace.to_string(),
+        "\
 outer (server) error \"boom\"
 │   a: i64 = 7
 │   twice: i64 = 14
@@ -49,7 +51,8 @@ outer (server) error \"boom\"
         • exception
             exception.type: str = \"shapes::Boom\"
             exception.message: str = \"boom\"
-");
+"
+    );
 }
 
 struct Store {
@@ -112,7 +115,15 @@ async fn methods_of_a_traced_impl() {
     .await;
     assert_eq!(
         trace.roots(),
-        ["Store::new", "Store::first", "Store::add", "Store::add", "Store::pinned", "Store::into_rows", "Store::shared"]
+        [
+            "Store::new",
+            "Store::first",
+            "Store::add",
+            "Store::add",
+            "Store::pinned",
+            "Store::into_rows",
+            "Store::shared"
+        ]
     );
     assert_eq!(trace.span("Store::first").attribute("tenant"), "acme");
     assert_eq!(trace.span("Store::first").attribute("code.function.name"), "shapes::Store::first");
@@ -148,7 +159,9 @@ async fn returned_futures_and_streams() {
         numbers(3).next().await;
     })
     .await;
-    assert_eq!(trace.to_string(), "\
+    assert_eq!(
+        trace.to_string(),
+        "\
 boxed
 │   n: i64 = 1
 └── plain
@@ -162,7 +175,8 @@ opaque
 └── plain
 numbers
 numbers
-");
+"
+    );
 }
 
 #[traced]
@@ -183,7 +197,10 @@ fn track_caller_still_sees_the_caller() {
         tracked(None).unwrap_err();
         tracked(Some(7)).unwrap_err();
     });
-    assert_eq!(trace.spans().map(|span| span.status()).collect::<Vec<_>>(), ["unset", "error: boom", "error: boom"]);
+    assert_eq!(
+        trace.spans().map(|span| span.status()).collect::<Vec<_>>(),
+        ["unset", "error: boom", "error: boom"]
+    );
 }
 
 #[traced]
@@ -202,14 +219,17 @@ async fn never_async(n: u32) -> ! {
 #[tokio::test]
 async fn panics_show() {
     let (_, trace) = capture(|| std::panic::catch_unwind(|| never()).unwrap_err());
-    assert_eq!(trace.to_string(), "\
+    assert_eq!(
+        trace.to_string(),
+        "\
 never error \"no way\"
     error.type: str = \"panic\"
     • exception
         exception.type: str = \"panic\"
         exception.message: str = \"no way\"
         exception.stacktrace: str = \"at …\"
-");
+"
+    );
     let ((), trace) = capture(async {
         tokio::spawn(traced::propagate(never_async(2))).await.unwrap_err();
         let timeout = std::time::Duration::from_millis(1);

@@ -17,18 +17,9 @@ pub(super) fn draw(intervals: &[Interval], window: u64, columns: usize) -> Strin
         // What is too short to be drawn is drawn as the least there is.
         let first = nearest(start, window, halves.len()).min(halves.len().saturating_sub(1));
         let last = nearest(end, window, halves.len()).max(first + 1);
-        halves
-            .iter_mut()
-            .take(last)
-            .skip(first)
-            .for_each(|half| *half = true);
+        halves.iter_mut().take(last).skip(first).for_each(|half| *half = true);
         let (start, end) = (u128::from(start) * unit, u128::from(end) * unit);
-        for (column, filled) in filled
-            .iter_mut()
-            .enumerate()
-            .take(last.div_ceil(2) + 1)
-            .skip(first / 2)
-        {
+        for (column, filled) in filled.iter_mut().enumerate().take(last.div_ceil(2) + 1).skip(first / 2) {
             let left = column as u128 * length;
             *filled += end.min(left + length).saturating_sub(start.max(left));
         }

@@ -45,12 +45,8 @@ impl Buffer {
             self.arrivals
         });
         let late = self.printed.ids.contains(&id);
-        let trace = self.traces.entry(age).or_insert_with(|| Waiting {
-            id,
-            spans: Vec::new(),
-            rooted: false,
-            late,
-        });
+        let trace =
+            self.traces.entry(age).or_insert_with(|| Waiting { id, spans: Vec::new(), rooted: false, late });
         if is_local_root(&span) {
             trace.rooted = true;
             trace.late = false;

@@ -35,10 +35,7 @@ impl<'a> Failure<'a> {
             .find_map(|(position, event)| Some((position, Exception::of(event).filter(tells_it)?)));
         let same = |child: &SpanData| child.status == span.status;
         if exception.is_none() && !description.is_empty() && tree.children_of(at).any(same) {
-            return Some(Self {
-                text: None,
-                exception: None,
-            });
+            return Some(Self { text: None, exception: None });
         }
         let error_type = match &exception {
             Some((_, exception)) if !exception.kind.is_empty() => Cow::clone(&exception.kind),
@@ -48,10 +45,7 @@ impl<'a> Failure<'a> {
             Some((_, exception)) if description.is_empty() => &exception.message,
             _ => description,
         };
-        Some(Self {
-            text: Some(sentence(&error_type, message)),
-            exception,
-        })
+        Some(Self { text: Some(sentence(&error_type, message)), exception })
     }
 }
 
@@ -85,17 +79,12 @@ impl<'a> Exception<'a> {
 
     /// Whether the trace says where: the place of a panic is nearer than that of the call.
     pub(super) fn names_place(&self) -> bool {
-        self.trace
-            .lines()
-            .any(|line| line.trim_start().starts_with("at "))
+        self.trace.lines().any(|line| line.trim_start().starts_with("at "))
     }
 
     pub(super) fn others(&self) -> impl Iterator<Item = &'a KeyValue> {
         self.attributes.iter().filter(|pair| {
-            !matches!(
-                pair.key.as_str(),
-                "exception.type" | "exception.message" | "exception.stacktrace"
-            )
+            !matches!(pair.key.as_str(), "exception.type" | "exception.message" | "exception.stacktrace")
         })
     }
 }
@@ -104,8 +93,5 @@ impl<'a> Exception<'a> {
 pub(super) fn place(attributes: &[KeyValue]) -> Option<String> {
     let file = attribute(attributes, "code.file.path")?;
     let line = attribute(attributes, "code.line.number");
-    Some(format!(
-        "at {file}{}",
-        line.map_or(String::new(), |line| format!(":{line}"))
-    ))
+    Some(format!("at {file}{}", line.map_or(String::new(), |line| format!(":{line}"))))
 }

@@ -69,20 +69,14 @@ impl Line {
         let ink = page.palette;
         let failed = matches!(span.status, Status::Error { .. });
         let cancelled = tree::is_cancelled(span);
-        let teller = Teller {
-            page,
-            width: page.width.saturating_sub(spot.under.width()),
-        };
+        let teller = Teller { page, width: page.width.saturating_sub(spot.under.width()) };
         let (head, mut tally) = head(&ink, span, run.len(), spot.lead, spot.room);
 
         let mut facts = Vec::new();
         if run.len() > 1 {
             tally.push(Text::of(ink.faint, &spread(tree, run)));
         } else if spot.is_top && span.parent_span_id != SpanId::INVALID {
-            facts.push(Text::of(
-                ink.faint,
-                &format!("remote parent {}", span.parent_span_id),
-            ));
+            facts.push(Text::of(ink.faint, &format!("remote parent {}", span.parent_span_id)));
         }
 
         let failure = Failure::of(tree, first);
@@ -120,8 +114,7 @@ impl Line {
             if let Some((position, exception)) = exception {
                 told = Some(position);
                 line.causes = teller.causes(&exception);
-                line.facts
-                    .extend(exception.others().map(|pair| teller.pair(pair)));
+                line.facts.extend(exception.others().map(|pair| teller.pair(pair)));
             }
         }
         line.happenings = teller.happenings(span, told, run.len());
@@ -156,11 +149,7 @@ fn head(ink: &Palette, span: &SpanData, times: usize, lead: Text, room: usize) -
 
 /// What a span is called; nothing at all could not be seen.
 pub(super) fn name(span: &SpanData) -> &str {
-    if span.name.is_empty() {
-        "(no name)"
-    } else {
-        &span.name
-    }
+    if span.name.is_empty() { "(no name)" } else { &span.name }
 }
 
 fn kind(kind: &SpanKind) -> Option<&'static str> {
@@ -179,18 +168,9 @@ fn spread(tree: &Tree<'_>, run: &Run) -> String {
     let durations = || run.iter().map(|&at| tree.duration(at));
     let total: u64 = durations().fold(0, u64::saturating_add);
     let mean = total / u64::try_from(run.len()).unwrap_or(u64::MAX).max(1);
-    let [total, together, mean, most] = [
-        total,
-        tree::length(&tree.covered(run)),
-        mean,
-        durations().max().unwrap_or(0),
-    ]
-    .map(text::duration);
-    let sum = if total == together {
-        String::new()
-    } else {
-        format!("total {total}{GAP}")
-    };
+    let [total, together, mean, most] =
+        [total, tree::length(&tree.covered(run)), mean, durations().max().unwrap_or(0)].map(text::duration);
+    let sum = if total == together { String::new() } else { format!("total {total}{GAP}") };
     format!("{sum}avg {mean}{GAP}max {most}")
 }
 
@@ -255,11 +235,7 @@ impl Teller<'_> {
             let different: HashSet<_> = values().flatten().map(Value::as_str).collect();
             format!("({} values)", different.len())
         };
-        text.put_cut(
-            self.ink().plain,
-            &summary,
-            self.width.saturating_sub(text.width()),
-        );
+        text.put_cut(self.ink().plain, &summary, self.width.saturating_sub(text.width()));
         text
     }
 
@@ -272,15 +248,9 @@ impl Teller<'_> {
     /// What caused an error, outermost first.
     fn causes(&self, exception: &Exception<'_>) -> Vec<Text> {
         // The text begins with the error itself, which has been told.
-        let trace = exception
-            .trace
-            .strip_prefix(&*exception.message)
-            .unwrap_or(&exception.trace);
+        let trace = exception.trace.strip_prefix(&*exception.message).unwrap_or(&exception.trace);
         let known = sentence(&exception.kind, &exception.message);
-        let mut lines = trace
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && **line != known);
+        let mut lines = trace.lines().map(str::trim).filter(|line| !line.is_empty() && **line != known);
         let mut causes: Vec<Text> = Vec::new();
         for line in lines.by_ref().take(MOST_CAUSES) {
             let (mark, text) = match line.get(.."caused by: ".len()) {
@@ -289,11 +259,7 @@ impl Teller<'_> {
             };
             let mut cause = Text::of(self.ink().failed, mark);
             cause.put_cut(
-                if mark.is_empty() {
-                    self.ink().faint
-                } else {
-                    self.ink().failed
-                },
+                if mark.is_empty() { self.ink().faint } else { self.ink().failed },
                 text,
                 self.width.saturating_sub(cause.width()),
             );
@@ -301,10 +267,7 @@ impl Teller<'_> {
         }
         match lines.count() {
             0 => {}
-            more => causes.push(Text::of(
-                self.ink().faint,
-                &format!("… {}", text::count(more, "more line")),
-            )),
+            more => causes.push(Text::of(self.ink().faint, &format!("… {}", text::count(more, "more line")))),
         }
         causes
     }
@@ -319,11 +282,7 @@ impl Teller<'_> {
         let room = self.width.saturating_sub(first.width());
         let mut items = Vec::new();
         if let Some(exception) = Exception::of(event) {
-            first.put_cut(
-                self.ink().warning,
-                &sentence(&exception.kind, &exception.message),
-                room,
-            );
+            first.put_cut(self.ink().warning, &sentence(&exception.kind, &exception.message), room);
             items.push(first);
             items.extend(exception.others().map(|pair| self.pair(pair)));
             items.extend(self.causes(&exception));
@@ -343,28 +302,16 @@ impl Teller<'_> {
 
     /// Events and links, without the event that was told as the failure.
     fn happenings(&self, span: &SpanData, told: Option<usize>, times: usize) -> Vec<Vec<Text>> {
-        let events = span
-            .events
-            .iter()
-            .enumerate()
-            .filter(|&(position, _)| told != Some(position));
-        let mut lines: Vec<_> = events
-            .map(|(_, event)| self.event(event, span.start_time, times))
-            .collect();
-        lines.extend(
-            self.dropped(span.events.dropped_count, "event")
-                .map(|text| vec![text]),
-        );
+        let events = span.events.iter().enumerate().filter(|&(position, _)| told != Some(position));
+        let mut lines: Vec<_> = events.map(|(_, event)| self.event(event, span.start_time, times)).collect();
+        lines.extend(self.dropped(span.events.dropped_count, "event").map(|text| vec![text]));
         if times == 1 {
             lines.extend(span.links.iter().map(|link| self.link(link)));
         } else if !span.links.is_empty() {
             let text = format!("→ {} each", text::count(span.links.len(), "link"));
             lines.push(vec![Text::of(self.ink().faint, &text)]);
         }
-        lines.extend(
-            self.dropped(span.links.dropped_count, "link")
-                .map(|text| vec![text]),
-        );
+        lines.extend(self.dropped(span.links.dropped_count, "link").map(|text| vec![text]));
         lines
     }
 
@@ -389,8 +336,5 @@ fn offset(began: SystemTime, time: SystemTime) -> String {
         Ok(after) => ('+', after),
         Err(before) => ('-', before.duration()),
     };
-    format!(
-        "{sign}{}",
-        text::duration(u64::try_from(distance.as_nanos()).unwrap_or(u64::MAX))
-    )
+    format!("{sign}{}", text::duration(u64::try_from(distance.as_nanos()).unwrap_or(u64::MAX)))
 }

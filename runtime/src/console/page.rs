@@ -62,11 +62,7 @@ impl Page {
             Top::Root(root) => Some(*root),
             Top::Orphans { .. } => None,
         });
-        let failed = trace
-            .spans
-            .iter()
-            .filter(|span| matches!(span.status, Status::Error { .. }))
-            .count();
+        let failed = trace.spans.iter().filter(|span| matches!(span.status, Status::Error { .. })).count();
         let total = root.map_or(tree.window, |root| tree.duration(root));
 
         let mut title = Text::of(ink.faint, "━━ ");
@@ -78,11 +74,7 @@ impl Page {
         match root.and_then(|root| trace.spans.get(root)) {
             Some(root) => {
                 let has_failed = matches!(root.status, Status::Error { .. });
-                title.put_cut(
-                    if has_failed { ink.failed_name } else { ink.name },
-                    name(root),
-                    rest,
-                );
+                title.put_cut(if has_failed { ink.failed_name } else { ink.name }, name(root), rest);
             }
             None if trace.occasion == Occasion::Late => title.put(ink.warning, "(late spans)"),
             None => title.put(ink.warning, "(root not seen)"),
@@ -141,10 +133,7 @@ impl Page {
                     if let Some(parent) = parent {
                         note.put(self.palette.faint, &format!("  {parent}"));
                     }
-                    rows.push(Row {
-                        line: Line::note(self, note),
-                        time: None,
-                    });
+                    rows.push(Row { line: Line::note(self, note), time: None });
                     stack.extend(Place::below("", runs.clone(), 1, tree.window));
                 }
             }
@@ -159,16 +148,8 @@ impl Page {
                     self.spot(&place, tree, &below, columns, deepest),
                 );
                 let time = Time::of(tree, &place.run, place.whole, columns, self.palette.faint);
-                rows.push(Row {
-                    line,
-                    time: Some(time),
-                });
-                stack.extend(Place::below(
-                    &below,
-                    tree.children(&place.run),
-                    place.depth + 1,
-                    place.whole,
-                ));
+                rows.push(Row { line, time: Some(time) });
+                stack.extend(Place::below(&below, tree.children(&place.run), place.depth + 1, place.whole));
             }
         }
         rows
@@ -185,12 +166,7 @@ impl Page {
         }
         let guide = place.depth < deepest && tree.has_children(&place.run);
         under.put(faint, if guide { "│  " } else { "   " });
-        Spot {
-            lead,
-            under,
-            room: columns.left,
-            is_top: place.depth == 0,
-        }
+        Spot { lead, under, room: columns.left, is_top: place.depth == 0 }
     }
 
     fn lay_out(&self, page: &mut String, rows: &[Row], columns: &Columns) {
@@ -202,19 +178,12 @@ impl Page {
         let arranged: Vec<Arranged> = rows
             .iter()
             .map(|row| {
-                let own = row
-                    .time
-                    .as_ref()
-                    .and_then(|time| time.own.as_ref())
-                    .filter(|_| !columns.own);
+                let own = row.time.as_ref().and_then(|time| time.own.as_ref()).filter(|_| !columns.own);
                 self.arrange(&row.line, own, limit)
             })
             .collect();
         let beside = rows.iter().zip(&arranged).filter(|(row, _)| row.time.is_some());
-        let left = beside
-            .map(|(_, arranged)| arranged.head.width())
-            .max()
-            .unwrap_or(0);
+        let left = beside.map(|(_, arranged)| arranged.head.width()).max().unwrap_or(0);
         let left = left.max(LEAST_LEFT.min(columns.left));
         for (row, Arranged { mut head, below }) in rows.iter().zip(arranged) {
             if let Some(time) = &row.time {
@@ -347,11 +316,7 @@ impl Columns {
         if own {
             right += GAP + SELF;
         }
-        Self {
-            left: width.saturating_sub(right),
-            bar,
-            own,
-        }
+        Self { left: width.saturating_sub(right), bar, own }
     }
 }
 
@@ -402,24 +367,13 @@ struct Place {
 
 impl Place {
     fn top(run: Run, whole: u64) -> Self {
-        Self {
-            run,
-            depth: 0,
-            guides: String::new(),
-            last: true,
-            whole,
-        }
+        Self { run, depth: 0, guides: String::new(), last: true, whole }
     }
 
     /// The lines under one, last first, as a stack wants them.
     fn below(guides: &str, runs: Vec<Run>, depth: usize, whole: u64) -> Vec<Self> {
-        let place = |(position, run)| Self {
-            run,
-            depth,
-            guides: guides.to_owned(),
-            last: position == 0,
-            whole,
-        };
+        let place =
+            |(position, run)| Self { run, depth, guides: guides.to_owned(), last: position == 0, whole };
         runs.into_iter().rev().enumerate().map(place).collect()
     }
 

@@ -55,14 +55,7 @@ impl Palette {
 impl Page {
     pub(super) fn new(width: Option<usize>, colour: bool) -> Self {
         let width = width.unwrap_or(DEFAULT_WIDTH).clamp(LEAST_WIDTH, MOST_WIDTH);
-        Self {
-            width,
-            palette: if colour {
-                Palette::COLOURED
-            } else {
-                Palette::default()
-            },
-        }
+        Self { width, palette: if colour { Palette::COLOURED } else { Palette::default() } }
     }
 
     /// What stderr is now; `width` and `colour` as far as they were said in code.
@@ -76,12 +69,7 @@ impl Page {
 
 /// The width by `COLUMNS`.
 pub(super) fn columns(environment: impl Fn(&str) -> Option<OsString>) -> Option<usize> {
-    environment("COLUMNS")?
-        .to_str()?
-        .trim()
-        .parse()
-        .ok()
-        .filter(|&columns| columns > 0)
+    environment("COLUMNS")?.to_str()?.trim().parse().ok().filter(|&columns| columns > 0)
 }
 
 /// Whether to colour: `NO_COLOR` forbids, `CLICOLOR_FORCE` and `FORCE_COLOR` force, else the terminal decides.

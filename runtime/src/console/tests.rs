@@ -21,13 +21,7 @@ fn at(micros: u64) -> SystemTime {
 }
 
 fn context(trace: u128, span: u64) -> SpanContext {
-    SpanContext::new(
-        TraceId::from(trace),
-        SpanId::from(span),
-        TraceFlags::SAMPLED,
-        false,
-        TraceState::NONE,
-    )
+    SpanContext::new(TraceId::from(trace), SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
 /// A span by id and parent, from `start` to `end` in microseconds.
@@ -77,9 +71,7 @@ impl Say for SpanData {
         self
     }
     fn event(mut self, name: &'static str, micros: u64, attributes: Vec<KeyValue>) -> Self {
-        self.events
-            .events
-            .push(Event::new(name, at(micros), attributes, 0));
+        self.events.events.push(Event::new(name, at(micros), attributes, 0));
         self
     }
     fn remote(mut self) -> Self {
@@ -102,10 +94,7 @@ struct Screen(Arc<Mutex<Vec<String>>>);
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap()
-            .push(String::from_utf8(bytes.to_vec()).unwrap());
+        self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -118,10 +107,7 @@ impl Screen {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
     fn titles(&self) -> Vec<String> {
-        self.take()
-            .iter()
-            .filter_map(|block| block.lines().next().map(str::to_owned))
-            .collect()
+        self.take().iter().filter_map(|block| block.lines().next().map(str::to_owned)).collect()
     }
 }
 
@@ -151,10 +137,7 @@ fn drawn(width: usize, colour: bool, spans: &[SpanData]) -> String {
 #[track_caller]
 fn assert_block(actual: &str, expected: &str) {
     let expected = expected.strip_prefix('\n').unwrap_or(expected);
-    assert!(
-        actual == expected,
-        "\n=== expected\n{expected}\n=== actual\n{actual}"
-    );
+    assert!(actual == expected, "\n=== expected\n{expected}\n=== actual\n{actual}");
 }
 
 fn columns_of(line: &str) -> usize {
@@ -173,10 +156,11 @@ fn order() -> Vec<SpanData> {
             .attr("http.response.status_code", 502)
             .attr("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64)")
             .attr("error.type", "PaymentError"),
-        span(2, 1, "validate", 400, 1_600)
-            .attr("items", 3)
-            .attr("express", true)
-            .event("order.validated", 1_100, vec![KeyValue::new("total", 59.0)]),
+        span(2, 1, "validate", 400, 1_600).attr("items", 3).attr("express", true).event(
+            "order.validated",
+            1_100,
+            vec![KeyValue::new("total", 59.0)],
+        ),
         span(3, 1, "load_cart", 1_800, 41_900)
             .kind(SpanKind::Client)
             .attr("db.system.name", "postgresql")
@@ -206,10 +190,7 @@ fn order() -> Vec<SpanData> {
         span(6, 1, "publish order.failed", 172_000, 181_000).kind(SpanKind::Producer),
     ];
     if let Some(publish) = spans.last_mut() {
-        publish
-            .links
-            .links
-            .push(Link::with_context(context(0xabc, 0xdef)));
+        publish.links.links.push(Link::with_context(context(0xabc, 0xdef)));
     }
     for row in 0..98 {
         let start = 2_000 + row * 390;
@@ -315,9 +296,7 @@ fn colours_say_what_failed_and_what_was_cancelled() {
     let spans = [
         span(1, 0, "sync", 0, 1_000),
         span(2, 1, "pull", 0, 500).fails("no route"),
-        span(3, 1, "push", 500, 1_000)
-            .attr("cancelled", true)
-            .kind(SpanKind::Client),
+        span(3, 1, "push", 500, 1_000).attr("cancelled", true).kind(SpanKind::Client),
     ];
     let block = drawn(80, true, &spans).replace('\x1b', "~");
     assert_block(&block, "
@@ -358,10 +337,7 @@ instant                                0ns                    self 0ns
 
 #[test]
 fn a_clock_that_goes_backwards_takes_no_time() {
-    let spans = [
-        span(1, 0, "root", 1_000, 2_000),
-        span(2, 1, "backwards", 1_500, 200),
-    ];
+    let spans = [span(1, 0, "root", 1_000, 2_000), span(2, 1, "backwards", 1_500, 200)];
     assert_block(
         &drawn(80, false, &spans),
         "
@@ -448,49 +424,17 @@ fn only_what_is_equal_is_folded() {
     let row = |id: u64| span(id, 1, "row", id * 10, id * 10 + 5);
     let root = || span(1, 0, "root", 0, 1_000);
     let lines = |spans: Vec<SpanData>| drawn(100, false, &spans).lines().count() - 3;
-    assert_eq!(
-        lines(vec![root(), row(2), row(3), row(4)]),
-        1,
-        "three are one line"
-    );
+    assert_eq!(lines(vec![root(), row(2), row(3), row(4)]), 1, "three are one line");
     assert_eq!(lines(vec![root(), row(2), row(3)]), 2, "two are not many");
-    assert_eq!(
-        lines(vec![root(), row(2), row(3), row(4).kind(SpanKind::Client)]),
-        3,
-        "kind"
-    );
-    assert_eq!(
-        lines(vec![root(), row(2), row(3), row(4).attr("cancelled", true)]),
-        3,
-        "cancelled"
-    );
-    assert_eq!(
-        lines(vec![root(), row(2), span(3, 1, "other", 30, 35), row(4), row(5)]),
-        4,
-        "neighbours"
-    );
-    assert_eq!(
-        lines(vec![root(), row(2), row(3), row(4), span(5, 4, "child", 41, 42)]),
-        4,
-        "subtree"
-    );
+    assert_eq!(lines(vec![root(), row(2), row(3), row(4).kind(SpanKind::Client)]), 3, "kind");
+    assert_eq!(lines(vec![root(), row(2), row(3), row(4).attr("cancelled", true)]), 3, "cancelled");
+    assert_eq!(lines(vec![root(), row(2), span(3, 1, "other", 30, 35), row(4), row(5)]), 4, "neighbours");
+    assert_eq!(lines(vec![root(), row(2), row(3), row(4), span(5, 4, "child", 41, 42)]), 4, "subtree");
     let failed = |id, text| row(id).fails(text);
-    assert_eq!(
-        lines(vec![root(), failed(2, "a"), failed(3, "a"), failed(4, "b")]),
-        3,
-        "text of the error"
-    );
-    assert_eq!(
-        lines(vec![root(), failed(2, "a"), failed(3, "a"), failed(4, "a")]),
-        1,
-        "one error"
-    );
+    assert_eq!(lines(vec![root(), failed(2, "a"), failed(3, "a"), failed(4, "b")]), 3, "text of the error");
+    assert_eq!(lines(vec![root(), failed(2, "a"), failed(3, "a"), failed(4, "a")]), 1, "one error");
     let typed = |id, kind| failed(id, "a").attr("error.type", kind);
-    assert_eq!(
-        lines(vec![root(), typed(2, "A"), typed(3, "A"), typed(4, "B")]),
-        3,
-        "type of the error"
-    );
+    assert_eq!(lines(vec![root(), typed(2, "A"), typed(3, "A"), typed(4, "B")]), 3, "type of the error");
 }
 
 #[test]
@@ -518,16 +462,13 @@ batch                               1.00ms  100%  ━━━━━━━━━━
 fn an_error_is_told_once_where_it_happened() {
     let told = exception("io::Error", "no such file", "no such file\ncaused by: ENOENT");
     let spans = [
-        span(1, 0, "outer", 0, 300)
-            .fails("no such file")
-            .attr("error.type", "io::Error"),
-        span(2, 1, "middle", 0, 200)
-            .fails("no such file")
-            .attr("error.type", "io::Error"),
-        span(3, 2, "inner", 0, 100)
-            .fails("no such file")
-            .attr("error.type", "io::Error")
-            .event("exception", 100, told),
+        span(1, 0, "outer", 0, 300).fails("no such file").attr("error.type", "io::Error"),
+        span(2, 1, "middle", 0, 200).fails("no such file").attr("error.type", "io::Error"),
+        span(3, 2, "inner", 0, 100).fails("no such file").attr("error.type", "io::Error").event(
+            "exception",
+            100,
+            told,
+        ),
     ];
     assert_block(
         &drawn(80, false, &spans),
@@ -573,11 +514,7 @@ fn a_panic_shows_its_own_place_and_not_the_functions() {
         .event(
             "exception",
             99,
-            exception(
-                "panic",
-                "index out of bounds: the len is 3 but the index is 7",
-                "at src/job.rs:9:17",
-            ),
+            exception("panic", "index out of bounds: the len is 3 but the index is 7", "at src/job.rs:9:17"),
         )];
     assert_block(
         &drawn(80, false, &spans),
@@ -631,20 +568,14 @@ fn a_foreign_stack_trace_is_cut_to_its_beginning() {
     let frames: Vec<String> = (0..40).map(|frame| format!("   {frame}: frame")).collect();
     let mut event = exception("Error", "boom", "");
     event[2] = KeyValue::new("exception.stacktrace", format!("boom\n{}", frames.join("\n")));
-    let block = drawn(
-        80,
-        false,
-        &[span(1, 0, "run", 0, 9).fails("boom").event("exception", 9, event)],
-    );
+    let block = drawn(80, false, &[span(1, 0, "run", 0, 9).fails("boom").event("exception", 9, event)]);
     assert!(block.contains("   7: frame\n   … 32 more lines\n"), "{block}");
 }
 
 #[test]
 fn values_show_their_types() {
     let list = |items: &[&'static str]| {
-        Value::Array(Array::String(
-            items.iter().map(|&item| StringValue::from(item)).collect(),
-        ))
+        Value::Array(Array::String(items.iter().map(|&item| StringValue::from(item)).collect()))
     };
     let shown = |value: Value| text::value(&value, 80);
     for (value, expected) in [
@@ -667,10 +598,7 @@ fn values_show_their_types() {
         (Value::Array(Array::I64(vec![1, 2])), "[1, 2]"),
         (Value::Array(Array::F64(vec![1.0, 0.5])), "[1.0, 0.5]"),
         (Value::Array(Array::Bool(vec![true])), "[true]"),
-        (
-            list(&["a", "b c", "1", "x,y", "z]"]),
-            "[a, \"b c\", \"1\", \"x,y\", \"z]\"]",
-        ),
+        (list(&["a", "b c", "1", "x,y", "z]"]), "[a, \"b c\", \"1\", \"x,y\", \"z]\"]"),
         (list(&[]), "[]"),
     ] {
         assert_eq!(shown(value), expected);
@@ -690,10 +618,7 @@ fn text_is_cut_by_columns_and_never_within_a_character() {
     assert_eq!(cut("abc", 1), "…");
     assert_eq!(cut("abc", 0), "");
     let heap = "e".to_owned() + &"\u{301}".repeat(1_000_000);
-    assert!(
-        text::value(&Value::from(heap), 10).len() < 100,
-        "combining characters are cut too"
-    );
+    assert!(text::value(&Value::from(heap), 10).len() < 100, "combining characters are cut too");
 }
 
 #[test]
@@ -738,31 +663,21 @@ fn what_a_client_sends_cannot_act_on_the_terminal() {
         KeyValue::new(ATTACK, ATTACK),
     ];
     let mut spans = vec![
-        span(1, 0, ATTACK, 0, 100)
-            .fails(ATTACK)
-            .attr(ATTACK, ATTACK)
-            .event("exception", 9, told.clone()),
+        span(1, 0, ATTACK, 0, 100).fails(ATTACK).attr(ATTACK, ATTACK).event("exception", 9, told.clone()),
         span(2, 1, ATTACK, 0, 100)
             .attr("list", Value::Array(Array::String(vec![ATTACK.into()])))
             .attr("code.file.path", ATTACK)
             .fails("other")
             .event(ATTACK, 3, told),
     ];
-    spans[0]
-        .links
-        .links
-        .push(Link::new(context(5, 6), vec![KeyValue::new(ATTACK, ATTACK)], 0));
+    spans[0].links.links.push(Link::new(context(5, 6), vec![KeyValue::new(ATTACK, ATTACK)], 0));
     for width in [44, 60, 100, 200] {
         let block = drawn(width, false, &spans);
         let acts = |c: char| c != '\n' && (c.is_control() || ATTACK.contains(c) && !c.is_ascii());
         assert!(!block.contains(acts), "{block:?}");
     }
     let page = Page::new(None, false);
-    let open = [OpenSpan {
-        name: ATTACK.into(),
-        span_context: context(1, 2),
-        started: at(0),
-    }];
+    let open = [OpenSpan { name: ATTACK.into(), span_context: context(1, 2), started: at(0) }];
     assert!(!list_open(&page, &open, at(1)).contains(|c: char| c != '\n' && c.is_control()));
 }
 
@@ -840,9 +755,7 @@ fn any_trace_fits_its_page_and_loses_no_span() {
                     );
                 }
                 if random(3) == 0 {
-                    span = span
-                        .attr("n", 7)
-                        .event("e", random(2_000), vec![KeyValue::new("k", "v w")]);
+                    span = span.attr("n", 7).event("e", random(2_000), vec![KeyValue::new("k", "v w")]);
                 }
                 span
             })
@@ -850,10 +763,7 @@ fn any_trace_fits_its_page_and_loses_no_span() {
         for width in [44, 57, 80, 100, 140] {
             let block = drawn(width, false, &spans);
             for line in block.lines() {
-                assert!(
-                    columns_of(line) <= width,
-                    "round {round}, {width} columns:\n{block}"
-                );
+                assert!(columns_of(line) <= width, "round {round}, {width} columns:\n{block}");
                 assert!(!line.ends_with(' '), "round {round}:\n{block}");
             }
             let tree = tree::Tree::new(&spans);
@@ -876,16 +786,11 @@ fn any_trace_fits_its_page_and_loses_no_span() {
 
 #[test]
 fn the_deepest_trace_does_not_overflow() {
-    let spans: Vec<SpanData> = (1..=10_000)
-        .map(|id| span(id, id - 1, "level", id, 30_000 - id))
-        .collect();
+    let spans: Vec<SpanData> = (1..=10_000).map(|id| span(id, id - 1, "level", id, 30_000 - id)).collect();
     let block = drawn(80, false, &spans);
     assert_eq!(block.lines().count(), 10_002);
     assert!(block.lines().all(|line| columns_of(line) <= 80));
-    assert!(
-        block.contains("⋯9999 level"),
-        "the depth is told where it is not drawn"
-    );
+    assert!(block.contains("⋯9999 level"), "the depth is told where it is not drawn");
 }
 
 #[test]
@@ -902,15 +807,8 @@ fn a_hundred_thousand_spans_are_drawn() {
 fn a_trace_waits_for_its_root_and_is_one_write() {
     let (console, screen) = console();
     ready(console.export(vec![span(3, 2, "grandchild", 20, 30)])).unwrap();
-    ready(console.export(vec![
-        span(2, 1, "child", 10, 40),
-        span(9, 0, "other", 0, 1).of_trace(9),
-    ]))
-    .unwrap();
-    assert_eq!(
-        screen.titles(),
-        ["━━ other  1.00µs · 1 span · trace 00000000000000000000000000000009"]
-    );
+    ready(console.export(vec![span(2, 1, "child", 10, 40), span(9, 0, "other", 0, 1).of_trace(9)])).unwrap();
+    assert_eq!(screen.titles(), ["━━ other  1.00µs · 1 span · trace 00000000000000000000000000000009"]);
     ready(console.export(vec![span(1, 0, "root", 0, 50)])).unwrap();
     let blocks = screen.take();
     assert_eq!(blocks.len(), 1, "one write");
@@ -939,10 +837,7 @@ fn a_trace_waits_for_its_open_spans() {
     // Nothing of this trace comes any more: another one's export finds it complete.
     open.store(0, Ordering::Relaxed);
     ready(console.export(vec![span(8, 5, "child", 0, 1).of_trace(9)])).unwrap();
-    assert_eq!(
-        screen.titles(),
-        [format!("━━ root  50.0µs · 1 span · trace {TRACE:032x}")]
-    );
+    assert_eq!(screen.titles(), [format!("━━ root  50.0µs · 1 span · trace {TRACE:032x}")]);
 }
 
 #[test]
@@ -1004,14 +899,8 @@ fn a_shutdown_prints_all_that_waits_and_ends_it() {
 ",
     );
     assert!(matches!(console.shutdown(), Err(OTelSdkError::AlreadyShutdown)));
-    assert!(matches!(
-        console.force_flush(),
-        Err(OTelSdkError::AlreadyShutdown)
-    ));
-    assert!(matches!(
-        ready(console.export(Vec::new())),
-        Err(OTelSdkError::AlreadyShutdown)
-    ));
+    assert!(matches!(console.force_flush(), Err(OTelSdkError::AlreadyShutdown)));
+    assert!(matches!(ready(console.export(Vec::new())), Err(OTelSdkError::AlreadyShutdown)));
 }
 
 #[test]
@@ -1050,10 +939,7 @@ fn nobody_reading_is_reported_once() {
     let console = Console::new().writer(Closed);
     let root = || vec![span(1, 0, "root", 0, 50)];
     let error = ready(console.export(root())).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Operation failed: the console cannot be written to: broken pipe"
-    );
+    assert_eq!(error.to_string(), "Operation failed: the console cannot be written to: broken pipe");
     ready(console.export(root())).unwrap();
     console.force_flush().unwrap();
     console.shutdown().unwrap();
@@ -1064,12 +950,7 @@ fn the_service_stands_in_the_title() {
     let (mut console, screen) = console();
     console.set_resource(&Resource::builder_empty().with_service_name("checkout").build());
     ready(console.export(vec![span(1, 0, "root", 0, 50)])).unwrap();
-    assert_eq!(
-        screen.titles(),
-        [format!(
-            "━━ checkout ▸ root  50.0µs · 1 span · trace {TRACE:032x}"
-        )]
-    );
+    assert_eq!(screen.titles(), [format!("━━ checkout ▸ root  50.0µs · 1 span · trace {TRACE:032x}")]);
 }
 
 #[test]
@@ -1082,11 +963,7 @@ fn open_spans_are_listed_oldest_first() {
     assert_eq!(render_open(&[]), "");
     let page = Page::new(None, false);
     let now = at(90_000_000);
-    let few = [
-        open("charge_card", 1_200_000),
-        open("POST /orders", 0),
-        open("from the future", 91_000_000),
-    ];
+    let few = [open("charge_card", 1_200_000), open("POST /orders", 0), open("from the future", 91_000_000)];
     assert_block(
         &list_open(&page, &few, now),
         "
@@ -1105,10 +982,8 @@ fn open_spans_are_listed_oldest_first() {
 #[test]
 fn the_environment_decides_on_colours() {
     let wants = |said: &[(&str, &str)], is_terminal| {
-        let said: HashMap<String, OsString> = said
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
-            .collect();
+        let said: HashMap<String, OsString> =
+            said.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
         terminal::wants_colour(|name| said.get(name).cloned(), is_terminal)
     };
     assert!(wants(&[], true));
@@ -1121,10 +996,7 @@ fn the_environment_decides_on_colours() {
     assert!(wants(&[("FORCE_COLOR", "1")], false));
     assert!(wants(&[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], false));
     assert!(!wants(&[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0")], false));
-    assert!(
-        !wants(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], true),
-        "no means no"
-    );
+    assert!(!wants(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], true), "no means no");
 }
 
 #[test]

@@ -86,11 +86,7 @@ pub(super) fn wrap(ink: Ink, text: &str, width: usize, most_lines: usize) -> Vec
     let mut rest = text.as_str();
     while !rest.is_empty() {
         // On the last line there is no further one to break to.
-        let end = if lines.len() + 1 == most_lines {
-            rest.len()
-        } else {
-            line_end(rest, width)
-        };
+        let end = if lines.len() + 1 == most_lines { rest.len() } else { line_end(rest, width) };
         let (line, next) = rest.split_at(end);
         lines.push(Text::cut(ink, line.trim_end(), width));
         rest = next.trim_start();
@@ -111,9 +107,7 @@ fn line_end(text: &str, width: usize) -> usize {
             // A break far to the left would waste the line.
             let fair = blank.filter(|&(_, column)| column * 2 > width);
             // At least one character goes, or nothing ever would.
-            return fair
-                .map_or(at, |(at, _)| at)
-                .max(text.chars().next().map_or(0, char::len_utf8));
+            return fair.map_or(at, |(at, _)| at).max(text.chars().next().map_or(0, char::len_utf8));
         }
     }
     text.len()
@@ -163,14 +157,7 @@ struct Cutter {
 
 impl Cutter {
     fn new(most: usize) -> Self {
-        Self {
-            text: String::new(),
-            width: 0,
-            most,
-            safe: (0, 0),
-            chars: 0,
-            over: false,
-        }
+        Self { text: String::new(), width: 0, most, safe: (0, 0), chars: 0, over: false }
     }
 
     /// Adds what must not be torn apart.

@@ -43,11 +43,7 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(super) fn new(spans: &'a [SpanData]) -> Self {
-        let began = spans
-            .iter()
-            .map(|span| span.start_time)
-            .min()
-            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let began = spans.iter().map(|span| span.start_time).min().unwrap_or(SystemTime::UNIX_EPOCH);
         let times: Vec<Interval> = spans
             .iter()
             .map(|span| {
@@ -73,10 +69,7 @@ impl<'a> Tree<'a> {
             } else {
                 let parent = (!circular[at]).then_some(span.parent_span_id);
                 let group = *orphans.entry(parent).or_insert_with(|| {
-                    tops.push(Top::Orphans {
-                        parent,
-                        runs: Vec::new(),
-                    });
+                    tops.push(Top::Orphans { parent, runs: Vec::new() });
                     tops.len() - 1
                 });
                 if let Top::Orphans { runs, .. } = &mut tops[group] {
@@ -92,13 +85,7 @@ impl<'a> Tree<'a> {
                 *runs = fold(&members, &shapes);
             }
         }
-        Self {
-            spans,
-            tops,
-            window,
-            times,
-            runs,
-        }
+        Self { spans, tops, window, times, runs }
     }
 
     /// The children of a run, line by line: where its members are folded, so are theirs.
@@ -107,13 +94,7 @@ impl<'a> Tree<'a> {
             [] => Vec::new(),
             &[only] => self.runs[only].clone(),
             &[first, ..] => (0..self.runs[first].len())
-                .map(|line| {
-                    run.iter()
-                        .filter_map(|&at| self.runs[at].get(line))
-                        .flatten()
-                        .copied()
-                        .collect()
-                })
+                .map(|line| run.iter().filter_map(|&at| self.runs[at].get(line)).flatten().copied().collect())
                 .collect(),
         }
     }
@@ -158,15 +139,11 @@ pub(super) fn is_cancelled(span: &SpanData) -> bool {
 
 /// The value under a key.
 pub(super) fn attribute<'a>(attributes: &'a [opentelemetry::KeyValue], key: &str) -> Option<&'a Value> {
-    attributes
-        .iter()
-        .find(|pair| pair.key.as_str() == key)
-        .map(|pair| &pair.value)
+    attributes.iter().find(|pair| pair.key.as_str() == key).map(|pair| &pair.value)
 }
 
 fn nanos_since(began: SystemTime, time: SystemTime) -> u64 {
-    time.duration_since(began)
-        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    time.duration_since(began).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Whether the way up from a span has been walked.
@@ -186,11 +163,7 @@ fn parents(spans: &[SpanData], by_start: &[usize]) -> (Vec<Option<usize>>, Vec<b
     }
     let mut parents: Vec<Option<usize>> = spans
         .iter()
-        .map(|span| {
-            ids.get(&span.parent_span_id)
-                .copied()
-                .filter(|_| span.parent_span_id != SpanId::INVALID)
-        })
+        .map(|span| ids.get(&span.parent_span_id).copied().filter(|_| span.parent_span_id != SpanId::INVALID))
         .collect();
 
     let mut seen = vec![Seen::No; spans.len()];
@@ -238,11 +211,7 @@ impl<'a> Shape<'a> {
             |attributes: &'a [_], key| attribute(attributes, key).map_or(Cow::Borrowed(""), Value::as_str);
         let event = |event: &'a Event| {
             let said = |key| text(&event.attributes, key);
-            (
-                event.name.as_ref(),
-                said("exception.type"),
-                said("exception.message"),
-            )
+            (event.name.as_ref(), said("exception.type"), said("exception.message"))
         };
         Self {
             name: &span.name,
@@ -281,10 +250,7 @@ fn shapes(spans: &[SpanData], children: &[Vec<usize>], tops: &[Top]) -> (Vec<usi
     for &at in parents_first.iter().rev() {
         let runs = fold(&children[at], &shapes);
         // How many a folded line stands for does not matter: pages of 97 and of 98 rows are alike.
-        let below = runs
-            .iter()
-            .filter_map(|run| Some((shapes[*run.first()?], run.len() > 1)))
-            .collect();
+        let below = runs.iter().filter_map(|run| Some((shapes[*run.first()?], run.len() > 1))).collect();
         let next = known.len();
         shapes[at] = *known.entry(Shape::new(&spans[at], below)).or_insert(next);
         lines[at] = runs;

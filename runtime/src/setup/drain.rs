@@ -173,7 +173,11 @@ impl Watch {
     }
 
     /// Asks all queues at once and waits for their answers together.
-    fn ask(&self, timeout: Duration, ask: fn(&Arc<Queue>, Duration) -> Receiver<Answer>) -> Result<(), ExportError> {
+    fn ask(
+        &self,
+        timeout: Duration,
+        ask: fn(&Arc<Queue>, Duration) -> Receiver<Answer>,
+    ) -> Result<(), ExportError> {
         let until = Instant::now() + timeout;
         let answers: Vec<_> = self.0.queues.iter().map(|queue| ask(queue, timeout)).collect();
         let mut result = Ok(());
@@ -183,7 +187,8 @@ impl Watch {
                 Ok(Err(error)) => result = Err(error),
                 Err(_) => {
                     let state = queue.lock();
-                    result = Err(ExportError::TimedOut { waiting: (state.spans.len() + state.exporting) as u64 });
+                    result =
+                        Err(ExportError::TimedOut { waiting: (state.spans.len() + state.exporting) as u64 });
                 }
             }
         }
@@ -312,7 +317,8 @@ impl Queue {
             }
             if !flushes.is_empty() {
                 let failure = self.lock().failure.take();
-                let answer = failure.map_or(Ok(()), |(spans, reason)| Err(ExportError::Failed { spans, reason }));
+                let answer =
+                    failure.map_or(Ok(()), |(spans, reason)| Err(ExportError::Failed { spans, reason }));
                 for flush in flushes {
                     // Whoever gave up waiting is not told.
                     let _ = flush.send(answer.clone());
@@ -349,7 +355,10 @@ impl Queue {
         state.counts.dropped.export_failed += spans;
         let before = state.failure.take().map_or(0, |(spans, _)| spans);
         if !std::mem::replace(&mut state.reported, true) {
-            let _ = writeln!(std::io::stderr(), "traced: {spans} spans were not exported: {reason}; `stats()` counts further failures");
+            let _ = writeln!(
+                std::io::stderr(),
+                "traced: {spans} spans were not exported: {reason}; `stats()` counts further failures"
+            );
         }
         state.failure = Some((before + spans, reason));
         false

@@ -344,7 +344,9 @@ impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { spans, reason } => write!(f, "{spans} spans were not exported: {reason}"),
-            Self::TimedOut { waiting } => write!(f, "the exporters were not done in time; {waiting} spans are waiting"),
+            Self::TimedOut { waiting } => {
+                write!(f, "the exporters were not done in time; {waiting} spans are waiting")
+            }
         }
     }
 }

@@ -12,16 +12,24 @@ const PLACE: [&str; 3] = ["code.function.name", "code.file.path", "code.line.num
 
 pub(super) fn write(trace: &Trace, f: &mut Formatter<'_>) -> Result {
     // A stack of its own: a trace may be deeper than the thread's.
-    let mut stack: Vec<_> =
-        trace.spans().filter(|span| span.parent_span().is_none()).map(|root| (root, String::new(), String::new())).collect();
+    let mut stack: Vec<_> = trace
+        .spans()
+        .filter(|span| span.parent_span().is_none())
+        .map(|root| (root, String::new(), String::new()))
+        .collect();
     stack.reverse();
     while let Some((span, first, rest)) = stack.pop() {
         let children: Vec<_> = span.children().collect();
         let below = if children.is_empty() { format!("{rest}    ") } else { format!("{rest}│   ") };
         write_span(span, &first, &below, f)?;
         for (index, child) in children.iter().enumerate().rev() {
-            let (first, rest) = if index + 1 == children.len() { ("└── ", "    ") } else { ("├── ", "│   ") };
-            stack.push((*child, format!("{}{first}", self::rest(&below)), format!("{}{rest}", self::rest(&below))));
+            let (first, rest) =
+                if index + 1 == children.len() { ("└── ", "    ") } else { ("├── ", "│   ") };
+            stack.push((
+                *child,
+                format!("{}{first}", self::rest(&below)),
+                format!("{}{rest}", self::rest(&below)),
+            ));
         }
     }
     Ok(())
@@ -77,16 +85,19 @@ fn write_attribute(KeyValue { key, value, .. }: &KeyValue, below: &str, f: &mut 
         Value::I64(value) => ("i64", value.to_string()),
         Value::F64(value) => ("f64", format!("{value:?}")),
         // Where a panic stood changes with every line above it.
-        Value::String(value) if key.as_str() == "exception.stacktrace" && value.as_str().starts_with("at ") => {
+        Value::String(value)
+            if key.as_str() == "exception.stacktrace" && value.as_str().starts_with("at ") =>
+        {
             ("str", "\"at …\"".to_owned())
         }
         Value::String(value) => ("str", format!("{:?}", value.as_str())),
         Value::Array(Array::Bool(values)) => ("[bool]", format!("{values:?}")),
         Value::Array(Array::I64(values)) => ("[i64]", format!("{values:?}")),
         Value::Array(Array::F64(values)) => ("[f64]", format!("{values:?}")),
-        Value::Array(Array::String(values)) => {
-            ("[str]", format!("{:?}", values.iter().map(opentelemetry::StringValue::as_str).collect::<Vec<_>>()))
-        }
+        Value::Array(Array::String(values)) => (
+            "[str]",
+            format!("{:?}", values.iter().map(opentelemetry::StringValue::as_str).collect::<Vec<_>>()),
+        ),
         other => ("?", format!("{other:?}")),
     };
     writeln!(f, "{below}{key}: {kind} = {text}")

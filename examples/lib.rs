@@ -1,0 +1,1 @@
+//! Programs that print their traces; see the files beside this one.
