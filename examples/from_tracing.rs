@@ -9,16 +9,16 @@
 //! * `info!(…)` for a milestone becomes `event!`; `span.record` becomes `set!`, without declaring the field first.
 
 mod before {
-    #[tracing::instrument(skip_all, fields(user.id = id, cart = %cart), err)]
-    pub(crate) async fn checkout(id: u64, cart: &str, card: &str) -> Result<u32, String> {
+    #[tracing::instrument(skip_all, fields(user.id = id, basket = %basket), err)]
+    pub(crate) async fn checkout(id: u64, basket: &str, card: &str) -> Result<u32, String> {
         tracing::info!(cents = 4200, "priced");
         if card.is_empty() { Err("no card".to_owned()) } else { Ok(4200) }
     }
 }
 
 mod after {
-    #[traced::traced(attr(user.id = id, %cart))]
-    pub(crate) async fn checkout(id: u64, cart: &str, card: &str) -> Result<u32, String> {
+    #[traced::traced(attr(user.id = id, %basket))]
+    pub(crate) async fn checkout(id: u64, basket: &str, card: &str) -> Result<u32, String> {
         traced::event!("priced", cents = 4200);
         if card.is_empty() { Err("no card".to_owned()) } else { Ok(4200) }
     }

@@ -7,7 +7,7 @@ use std::thread;
 #[traced::traced(attr(files = names.len()))]
 fn index(names: &[&str]) -> usize {
     let threads: Vec<_> =
-        names.iter().map(|name| name.to_string()).map(|name| thread::spawn(move || words(&name))).collect();
+        names.iter().copied().map(String::from).map(|name| thread::spawn(move || words(&name))).collect();
     threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
 }
 

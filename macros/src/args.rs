@@ -126,7 +126,7 @@ pub(crate) enum Ret {
     /// The whole value, under `return`.
     Whole(Form),
     /// Attributes taken from it.
-    Exit(Exit),
+    Exit(Box<Exit>),
 }
 
 /// `pattern => bool`.
@@ -383,7 +383,7 @@ fn ret(input: ParseStream<'_>, key: &Ident) -> syn::Result<Ret> {
         if input.peek(Token![%]) || input.peek(Token![?]) {
             return Ok(Ret::Whole(Form::parse_optional(input)?));
         }
-        Ok(Ret::Exit(Exit { pattern: pattern(input, key, FORM)?, attributes: attributes(input)? }))
+        Ok(Ret::Exit(Box::new(Exit { pattern: pattern(input, key, FORM)?, attributes: attributes(input)? })))
     })
 }
 
@@ -413,10 +413,10 @@ fn off(input: ParseStream<'_>, key: &Ident) -> syn::Result<()> {
 }
 
 fn root(input: ParseStream<'_>, key: &Ident) -> syn::Result<Root> {
+    const FORM: &str = "root(link)";
     if ends(input) {
         return Ok(Root::Unlinked);
     }
-    const FORM: &str = "root(link)";
     inside(input, key, FORM, |input| {
         let link = input.call(Ident::parse_any)?;
         if link == "link" {
@@ -478,5 +478,43 @@ impl Parse for OnParameter {
         }
         let form = Form::parse_optional(input)?;
         if input.is_empty() { Ok(Self { key, form }) } else { Err(input.error(FORM)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARGUMENTS, CONFLICTS};
+
+    #[test]
+    fn the_readmes_table_lists_every_argument_as_it_is_written() {
+        let readme = include_str!("../../README.md");
+        let table =
+            readme.split("## Arguments").nth(1).and_then(|rest| rest.split("\n\n").nth(1)).expect("a table");
+        let rows = table.lines().skip(2).map(|row| row.split('`').nth(1).expect("a form in backticks"));
+        assert_eq!(
+            rows.collect::<Vec<_>>(),
+            ARGUMENTS.iter().map(|argument| argument.form).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_documentation_has_a_heading_for_every_argument() {
+        let docs = include_str!("../../runtime/src/traced.md");
+        let headings: Vec<_> = docs.lines().filter(|line| line.starts_with("## ")).collect();
+        for argument in ARGUMENTS {
+            let name = argument.name;
+            let named = |heading: &str| {
+                ["`", "("].iter().any(|end| heading.contains(&format!("`{name}{end}")))
+                    || heading.contains(&format!("`{name} "))
+            };
+            assert!(headings.iter().any(|heading| named(heading)), "`{name}` has no heading");
+        }
+    }
+
+    #[test]
+    fn conflicts_name_arguments_that_exist() {
+        for name in CONFLICTS.iter().flat_map(|(a, b)| [a, b]) {
+            assert!(ARGUMENTS.iter().any(|argument| argument.name == *name), "`{name}`");
+        }
     }
 }

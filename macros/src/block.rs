@@ -15,7 +15,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let args = Args::parse(args, &mut errors);
     let output = if let Some(block) = Block::split(&item) {
-        block.expand(args, &mut errors)
+        block.expand(&args, &mut errors)
     } else {
         match syn::parse2::<Function>(item.clone()) {
             Ok(function) => self::function(args, function, &Surroundings { type_name: None }, &mut errors),
@@ -88,7 +88,7 @@ impl Block {
         Some(Self { header, tokens, braces })
     }
 
-    fn expand(self, args: Args, errors: &mut Errors) -> TokenStream {
+    fn expand(self, args: &Args, errors: &mut Errors) -> TokenStream {
         for (argument, key) in args.given() {
             if !argument.on_impl {
                 let name = argument.name;
@@ -105,9 +105,7 @@ impl Block {
         let around = Surroundings { type_name: Some(type_name(&self.header.self_ty)) };
         let members = Members::parse.parse2(self.braces.stream());
         let content = match members {
-            Ok(members) => {
-                members.0.into_iter().map(|member| member.expand(&args, &around, errors)).collect()
-            }
+            Ok(members) => members.0.into_iter().map(|member| member.expand(args, &around, errors)).collect(),
             // A broken block is the compiler's to report.
             Err(_) => self.braces.stream(),
         };

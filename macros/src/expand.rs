@@ -6,7 +6,7 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
-use crate::args::{Exit, Root};
+use crate::args::{ErrorIf, Exit, Root};
 use crate::attribute::Form;
 use crate::function::{Body, Function, split_inner_attributes};
 use crate::model::{Held, Judge, Model, Part, Shape, Site, Spawns, Taken, Value, ours};
@@ -34,7 +34,7 @@ impl Model {
         let rest = match self.shape {
             // Nothing comes behind a value that never is.
             Shape::Sync if matches!(self.value, Value::Never) => {
-                let body = self.closure(block);
+                let body = self.closure(&block);
                 emit!(__traced_call.run(#body))
             }
             Shape::Sync if self.in_frame => {
@@ -49,7 +49,7 @@ impl Model {
                 }
             }
             Shape::Sync => {
-                let body = self.closure(block);
+                let body = self.closure(&block);
                 emit! {
                     let __traced_value = __traced_call.run(#body);
                     #finish
@@ -57,7 +57,7 @@ impl Model {
                 }
             }
             Shape::Async => {
-                let body = self.async_block(block);
+                let body = self.async_block(&block);
                 let give = if matches!(self.value, Value::Never) {
                     emit!(match __traced_value {})
                 } else {
@@ -78,12 +78,12 @@ impl Model {
                 let made = self.made(block);
                 let finish = self.finish(&emit!(__traced_value));
                 let outcome = emit!(|__traced_value: &_, mut __traced_call: #private::Call| { #finish });
-                self.hand_over(held, made, "traced", "BoxedFuture", outcome)
+                self.hand_over(held, &made, "traced", "BoxedFuture", &outcome)
             }
             Shape::Stream(held) => {
                 let made = self.made(block);
                 let outcome = emit!(|__traced_call: #private::Call| __traced_call.end());
-                self.hand_over(held, made, "traced_stream", "BoxedStream", outcome)
+                self.hand_over(held, &made, "traced_stream", "BoxedStream", &outcome)
             }
         };
         let content = emit!(#start #rest);
@@ -169,7 +169,8 @@ impl Model {
             (Value::Unit | Value::Never, _) if self.gives_itself() => emit!(#call.end();),
             (_, Judge::Off) => emit!(#call.end();),
             (_, Judge::ByType) => emit!(#private::probe(#value).end(#call, #private::Verdict::Fault);),
-            (_, Judge::If(span, pattern, condition)) => {
+            (_, Judge::If(span, error_if)) => {
+                let ErrorIf { pattern, condition } = &**error_if;
                 let span = ours(*span);
                 let is_fault = quote_spanned!(span=> #private::is_fault);
                 let at = located(condition);
@@ -205,7 +206,7 @@ impl Model {
             }
             Taken::Of(part, exit) => (part, exit),
         };
-        let Exit { pattern, attributes } = exit;
+        let Exit { pattern, attributes } = &**exit;
         let records =
             attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut __traced_call)));
         let present = match part {
@@ -240,8 +241,8 @@ impl Model {
         }
     }
 
-    fn closure(&self, block: TokenStream) -> TokenStream {
-        let body = self.body(&block);
+    fn closure(&self, block: &TokenStream) -> TokenStream {
+        let body = self.body(block);
         match &self.value {
             Value::Written(ty) => emit!(move || -> #ty { #body }),
             Value::Unit => emit!(move || -> () { #body }),
@@ -250,7 +251,7 @@ impl Model {
         }
     }
 
-    fn async_block(&self, block: TokenStream) -> TokenStream {
+    fn async_block(&self, block: &TokenStream) -> TokenStream {
         let private = self.private();
         // An `async` block has no place for its type; a return that is never reached is one.
         let typed = |ty: TokenStream| {
@@ -268,11 +269,11 @@ impl Model {
                 emit!(async move { #typed #(#bindings)* let __traced_value: #ty = #block; __traced_value })
             }
             Value::Written(ty) => {
-                let (typed, body) = (typed(ty.clone()), self.body(&block));
+                let (typed, body) = (typed(ty.clone()), self.body(block));
                 emit!(async move { #typed #body })
             }
             Value::Unit | Value::Inferred => {
-                let body = self.body(&block);
+                let body = self.body(block);
                 emit!(async move { #body })
             }
         }
@@ -281,7 +282,7 @@ impl Model {
     /// The body as a block of the function's own frame.
     fn body_in_frame(&self, block: TokenStream) -> TokenStream {
         let label = track::label();
-        let block = match track::exits_to(&label, inner(block.clone()), &self.krate) {
+        let block = match track::exits_to(&label, &inner(block.clone()), &self.krate) {
             Some(statements) => emit!({ #statements }),
             None => block,
         };
@@ -295,17 +296,17 @@ impl Model {
             return self.body_in_frame(block);
         }
         let private = self.private();
-        let body = self.closure(block);
+        let body = self.closure(&block);
         emit!(#private::made(#body))
     }
 
     fn hand_over(
         &self,
         held: Held,
-        made: TokenStream,
+        made: &TokenStream,
         function: &str,
         boxed: &str,
-        outcome: TokenStream,
+        outcome: &TokenStream,
     ) -> TokenStream {
         let private = self.private();
         let hand = match held {

@@ -8,7 +8,7 @@ use syn::{
     TypeParamBound,
 };
 
-use crate::args::{Args, Exit, OnParameter, Propagate, Ret, Root};
+use crate::args::{Args, ErrorIf, Exit, OnParameter, Propagate, Ret, Root};
 use crate::attribute::{self, Attribute, Form, Key};
 use crate::errors::Errors;
 use crate::function::{Body, Function};
@@ -85,7 +85,7 @@ pub(crate) struct Entry {
 /// Attributes taken from the value.
 pub(crate) enum Taken {
     Whole(Form),
-    Of(Part, Exit),
+    Of(Part, Box<Exit>),
 }
 
 /// Which part of the value a pattern is bound to.
@@ -103,7 +103,7 @@ pub(crate) enum Judge {
     /// An ordinary value.
     Off,
     /// A fault if the condition holds.
-    If(Span, Pat, Expr),
+    If(Span, Box<ErrorIf>),
 }
 
 /// Which spawn calls of the body are carried.
@@ -197,7 +197,7 @@ impl Model {
             exits,
             errors: match (args.errors, args.error_if) {
                 (Some(_), _) => Judge::Off,
-                (_, Some(slot)) => Judge::If(slot.key.span(), slot.value.pattern, slot.value.condition),
+                (_, Some(slot)) => Judge::If(slot.key.span(), Box::new(slot.value)),
                 _ => Judge::ByType,
             },
             spawns: match args.propagate.map(|slot| slot.value) {
@@ -487,10 +487,10 @@ fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
         None => {}
     }
     if let Some(slot) = args.ok.take() {
-        exits.push(Taken::Of(Part::Success(slot.key.span()), slot.value));
+        exits.push(Taken::Of(Part::Success(slot.key.span()), Box::new(slot.value)));
     }
     if let Some(slot) = args.err.take() {
-        exits.push(Taken::Of(Part::Error(slot.key.span()), slot.value));
+        exits.push(Taken::Of(Part::Error(slot.key.span()), Box::new(slot.value)));
     }
     for taken in &exits {
         let Taken::Of(_, exit) = taken else { continue };

@@ -12,7 +12,7 @@ use syn::{Block, Expr, Lifetime};
 use crate::model::ours;
 
 /// The body with its exits turned to `label`; `None` if it does not parse, which the compiler will report.
-pub(crate) fn exits_to(label: &Lifetime, body: TokenStream, krate: &TokenStream) -> Option<TokenStream> {
+pub(crate) fn exits_to(label: &Lifetime, body: &TokenStream, krate: &TokenStream) -> Option<TokenStream> {
     let mut block: Block = syn::parse2(emit!({ #body })).ok()?;
     Exits { label, krate }.visit_block_mut(&mut block);
     let statements = block.stmts;

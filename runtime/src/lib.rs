@@ -1,7 +1,50 @@
 //! One attribute, one correct OpenTelemetry span per call.
+//!
+//! Put [`#[traced]`](macro@traced) on a business function: right parent, right times, right outcome, and nothing captured that was
+//! not asked for. The function behaves, borrows, drops, lints and compiles as it did without the attribute.
+//!
+//! ```
+//! use traced::traced;
+//!
+//! #[traced(attr(order))]
+//! fn ship(order: u64, address: &str) -> Result<(), String> {
+//!     if address.is_empty() { Err("no address".into()) } else { Ok(()) }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let _tracing = traced::init("shop")?;
+//!     ship(7, "1 Main St")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # In an application
+//!
+//! [`init`] sets up in one line, [`builder`] says it in code; the guard they return flushes when it is dropped. A program
+//! that has a tracer provider of its own calls [`attach_global`] instead. With nothing set up, a traced call costs one
+//! relaxed load.
+//!
+//! # In a library
+//!
+//! Annotate and set nothing up: that is the application's. The context is OpenTelemetry's own, so spans of any code that
+//! speaks OpenTelemetry nest under traced calls, and the other way round.
+//!
+//! # By hand
+//!
+//! [`span!`] is a step inside a function, [`event!`] a milestone, [`set!`] an attribute as one goes, [`current`] the span
+//! itself. [`inject`] and [`extract`] carry the context between services; [`propagate`], [`spawn`] and its like within one.
+//!
+//! # In tests
+//!
+//! [`testing::capture`] gives a call's value with its trace, which prints as a tree.
+//!
+//! # Features
+//!
+//! `tokio` (default): [`spawn`], `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
 
 mod callsite;
 mod carry;
+mod console;
 mod future;
 mod hand;
 pub mod mask;
@@ -16,38 +59,94 @@ pub mod testing;
 mod track;
 mod value;
 
-mod console;
-
+/// The OpenTelemetry this crate was built with. Another version beside it would lose spans without an error.
 pub use opentelemetry;
+
+#[doc = include_str!("traced.md")]
 pub use traced_macros::traced;
 
-/// A span by hand.
+#[cfg(feature = "tokio")]
+pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
+pub use carry::{Propagated, propagate, thread};
+pub use console::Console;
+pub use hand::{Current, Entered, Span, current};
+pub use outcome::Failure;
+pub use propagation::{
+    AsLink, AsParent, Carrier, Environment, Extract, Inject, Parent, Propagator, UnknownPropagator, extract,
+    inject, inject_context,
+};
+pub use setup::{Builder, Dropped, ExportError, SetupError, Stats, Tracing, attach_global, builder, init};
+pub use value::{Attribute, Element};
+
+/// A span by hand: a step inside a function, or around a future.
+///
+/// `span!("name", attributes)` starts it, under the current one; the attributes are those of
+/// [`#[traced]`](macro@traced), evaluated only if the span records. See [`Span`] for what to do with it.
+///
+/// ```
+/// use traced::testing::capture;
+///
+/// let (found, trace) = capture(|| {
+///     let rows = 3;
+///     traced::span!("query", rows, db.system.name = "sqlite").run(|| rows > 2)
+/// });
+/// assert!(found);
+/// assert_eq!(trace.to_string(), "\
+/// query
+///     rows: i64 = 3
+///     db.system.name: str = \"sqlite\"
+/// ");
+/// ```
 #[macro_export]
 macro_rules! span {
     ($($tokens:tt)*) => { $crate::__private::span!(($crate) $($tokens)*) };
 }
 
-/// An event on the current span.
+/// A milestone: an event on the current span, with attributes.
+///
+/// Nothing is evaluated where nothing records.
+///
+/// ```
+/// use traced::testing::capture;
+///
+/// #[traced::traced]
+/// fn validate(items: usize) {
+///     traced::event!("order.validated", items, express = true);
+/// }
+///
+/// let ((), trace) = capture(|| validate(3));
+/// assert_eq!(trace.span("validate").event("order.validated").attribute("items"), 3);
+/// ```
 #[macro_export]
 macro_rules! event {
     ($($tokens:tt)*) => { $crate::__private::event!(($crate) $($tokens)*) };
 }
 
-/// Attributes of the current span.
+/// Attributes of the current span, as one goes.
+///
+/// Nothing is evaluated where nothing records.
+///
+/// ```
+/// use traced::testing::capture;
+///
+/// #[traced::traced]
+/// fn price(order: (u64, f64)) {
+///     traced::set!(order.id = order.0, total = order.1);
+/// }
+///
+/// let ((), trace) = capture(|| price((7, 9.5)));
+/// assert_eq!(trace.span("price").attribute("order.id"), 7);
+/// assert_eq!(trace.span("price").attribute("total"), 9.5);
+/// ```
 #[macro_export]
 macro_rules! set {
     ($($tokens:tt)*) => { $crate::__private::set!(($crate) $($tokens)*) };
 }
 
-#[cfg(feature = "tokio")]
-pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
-pub use carry::{propagate, thread};
-pub use console::Console;
-pub use hand::{Current, Entered, Span, current};
-pub use outcome::Failure;
-pub use propagation::*;
-pub use setup::*;
-pub use value::{Attribute, Element};
+/// The README's code, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 /// What generated code names. Not for use by hand: it changes with the macro, without notice.
 #[doc(hidden)]

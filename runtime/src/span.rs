@@ -16,7 +16,7 @@ use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 use crate::callsite::Callsite;
 use crate::outcome::{Failed, Verdict};
 use crate::pipeline::{self, Captured, Pipeline, Sampler};
-use crate::propagation::{AsLink, AsParent};
+use crate::propagation::{AsLink, AsParent, is_deferred};
 
 /// One call of a traced function, recorded or not.
 #[derive(Debug)]
@@ -168,7 +168,8 @@ impl Call {
     pub fn may_want_attributes(&mut self) -> bool {
         let Some(live) = &mut self.0 else { return false };
         let parent = live.cx.span().span_context().clone();
-        let unsampled_parent = !live.root && parent.is_valid() && !parent.is_sampled();
+        let undecided = live.root || is_deferred(&live.cx);
+        let unsampled_parent = !undecided && parent.is_valid() && !parent.is_sampled();
         !(unsampled_parent && live.pipeline.policy.sampler == Sampler::ParentBased)
     }
 
@@ -403,7 +404,7 @@ impl Live {
 
 /// What a sampler may see of `cx` when the span has no parent. An invalid span in the context would do for the
 /// SDK, but its samplers take any span for a parent.
-fn without_span(cx: &Context) -> Context {
+pub(crate) fn without_span(cx: &Context) -> Context {
     let baggage = cx.baggage();
     if baggage.is_empty() {
         return Context::new();

@@ -1,9 +1,11 @@
 //! What the terminal can show: its width, and whether colours are wanted.
 //!
-//! The environment is asked through a closure, so that the rules can be tested without changing it.
+//! Environment and terminal are asked through closures, so that the rules can be tested without changing them.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+
+use terminal_size::{Width, terminal_size_of};
 
 use super::text::Ink;
 
@@ -61,15 +63,20 @@ impl Page {
     /// What stderr is now; `width` and `colour` as far as they were said in code.
     pub(super) fn stderr(width: Option<usize>, colour: Option<bool>) -> Self {
         let environment = |name: &str| std::env::var_os(name);
-        let width = width.or_else(|| columns(environment));
+        let terminal = || terminal_size_of(io::stderr()).map(|(Width(columns), _)| columns.into());
+        let width = width.or_else(|| columns(environment, terminal));
         let colour = colour.unwrap_or_else(|| wants_colour(environment, io::stderr().is_terminal()));
         Self::new(width, colour)
     }
 }
 
-/// The width by `COLUMNS`.
-pub(super) fn columns(environment: impl Fn(&str) -> Option<OsString>) -> Option<usize> {
-    environment("COLUMNS")?.to_str()?.trim().parse().ok().filter(|&columns| columns > 0)
+/// The width by `COLUMNS`, else by the terminal.
+pub(super) fn columns(
+    environment: impl Fn(&str) -> Option<OsString>,
+    terminal: impl FnOnce() -> Option<usize>,
+) -> Option<usize> {
+    let said = environment("COLUMNS").and_then(|value| value.to_str()?.trim().parse().ok());
+    said.filter(|&columns| columns > 0).or_else(terminal)
 }
 
 /// Whether to colour: `NO_COLOR` forbids, `CLICOLOR_FORCE` and `FORCE_COLOR` force, else the terminal decides.

@@ -1000,11 +1000,15 @@ fn the_environment_decides_on_colours() {
 }
 
 #[test]
-fn the_environment_tells_the_width() {
-    let columns = |value: &'static str| terminal::columns(|name| (name == "COLUMNS").then(|| value.into()));
-    assert_eq!(columns("132"), Some(132));
-    for nothing in ["", "0", "wide", "-1"] {
-        assert_eq!(columns(nothing), None);
+fn the_environment_tells_the_width_before_the_terminal_does() {
+    let columns = |said: Option<&'static str>, terminal| {
+        terminal::columns(|name| said.filter(|_| name == "COLUMNS").map(Into::into), || terminal)
+    };
+    assert_eq!(columns(Some("132"), Some(80)), Some(132));
+    assert_eq!(columns(Some("132"), None), Some(132));
+    for nothing in [None, Some(""), Some("0"), Some("wide"), Some("-1")] {
+        assert_eq!(columns(nothing, Some(80)), Some(80));
+        assert_eq!(columns(nothing, None), None);
     }
     assert_eq!(Page::new(None, false).width, 100);
     assert_eq!(Page::new(Some(3), false).width, 44);

@@ -35,7 +35,7 @@ pub(super) struct Drains {
 
 impl fmt::Debug for Drains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Drains").field("exporters", &self.exporters.len()).finish()
+        f.debug_struct("Drains").field("exporters", &self.exporters.len()).finish_non_exhaustive()
     }
 }
 
@@ -335,10 +335,10 @@ impl Queue {
             let rest = spans.split_off(spans.len().min(BATCH));
             let batch = std::mem::replace(&mut spans, rest);
             let count = batch.len();
-            let exported = self.guarded(count as u64, || exporter.export(batch));
+            let done = self.guarded(count as u64, || exporter.export(batch));
             let mut state = self.lock();
             state.exporting -= count;
-            if exported {
+            if done {
                 state.counts.exported += count as u64;
             }
         }

@@ -1,6 +1,7 @@
 //! Set-up: what spans are kept, where they go, and the guard that sees them out.
 
 mod drain;
+mod sampling;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::pipeline::{self, Pipeline, Policy, Sampler};
 use crate::propagation::{self, Propagator};
 use crate::route;
 use drain::{Drains, Watch};
+use sampling::Deciding;
 
 /// Sets tracing up for a service, with the console as its exporter: one block per finished trace on stderr.
 ///
@@ -184,7 +186,7 @@ impl Builder {
         let watch = Watch::new(self.drains.start(&resource).map_err(SetupError::NoThread)?);
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_sampler(self.sampler)
+            .with_sampler(Deciding(self.sampler))
             .with_span_processor(watch.clone())
             .build();
         let pipeline = Arc::new(Pipeline::new(provider.clone(), self.policy));

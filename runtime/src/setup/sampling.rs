@@ -1,0 +1,28 @@
+//! Who decides on sampling where the parent has not: B3 lets a caller leave that to us.
+
+use opentelemetry::trace::{Link, SpanKind, TraceId};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SamplingResult, ShouldSample};
+
+use crate::propagation::is_deferred;
+use crate::span::without_span;
+
+/// The sampler of a set-up, asked as for a root where the parent has deferred the decision. A sampler by itself
+/// would take such a parent for one that was not sampled.
+#[derive(Debug, Clone)]
+pub(super) struct Deciding(pub(super) Box<dyn ShouldSample>);
+
+impl ShouldSample for Deciding {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let root = parent.filter(|cx| is_deferred(cx)).map(without_span);
+        self.0.should_sample(root.as_ref().or(parent), trace_id, name, kind, attributes, links)
+    }
+}
