@@ -85,8 +85,9 @@ type OpenSpans = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;
 /// it is. Flushing prints the traces whose root has ended, shutting down prints them all.
 ///
 /// On stderr, colours follow the terminal, `NO_COLOR`, `CLICOLOR_FORCE`, `FORCE_COLOR` and `TERM=dumb`; the width
-/// follows `COLUMNS`, else the terminal, and is 100 without either. Control characters in names, values and error texts are escaped, so
-/// that what a client sends cannot act on the terminal. A write that fails is reported once and never panics.
+/// follows `COLUMNS`, else the terminal, and is 100 without either. Control characters in names, values and error
+/// texts are escaped, so that what a client sends cannot act on the terminal. A write that fails is reported once
+/// and never panics.
 pub struct Console {
     output: Mutex<Output>,
     /// Whether the output is stderr, whose terminal and environment decide what is not said.

@@ -9,7 +9,9 @@ use std::future::Future;
 use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
+use crate::exception::{Exception, Exceptions};
 use crate::future::{Traced, traced};
+use crate::pipeline::Pipeline;
 use crate::propagation::AsLink;
 use crate::span::Call;
 use crate::value::{self, Attribute};
@@ -128,20 +130,21 @@ impl Current {
     /// Marks the span as failed, with the error's text and its causes in an `exception` event.
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         if self.is_recording() {
-            let message = value::display(error);
-            let text = message.as_str().into_owned();
+            let message = value::display(error).as_str().into_owned();
             let error_type = std::any::type_name::<E>();
-            let mut attributes = vec![
-                KeyValue::new("exception.type", error_type),
-                KeyValue::new("exception.message", message),
-            ];
-            if let Some(chain) = error.source().map(|source| crate::outcome::chain(&text, source)) {
-                attributes.push(KeyValue::new("exception.stacktrace", chain));
-            }
             let span = self.0.span();
-            span.add_event("exception", attributes);
+            let exception = Exception {
+                error_type: error_type.to_owned(),
+                message: message.clone(),
+                stacktrace: error.source().map(|source| crate::outcome::chain(&message, source)),
+            };
+            match Pipeline::of(&self.0) {
+                Some(pipeline) => pipeline.exceptions.record(&span, exception),
+                // The span is of other code, and no set-up says how.
+                None => Exceptions::default().record(&span, exception),
+            }
             span.set_attribute(KeyValue::new("error.type", error_type));
-            span.set_status(Status::error(text));
+            span.set_status(Status::error(message));
         }
     }
 

@@ -45,6 +45,7 @@
 mod callsite;
 mod carry;
 mod console;
+mod exception;
 mod future;
 mod hand;
 pub mod mask;

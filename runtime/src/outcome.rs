@@ -15,6 +15,8 @@ use std::task::Poll;
 use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
+use crate::exception::Exception;
+use crate::pipeline::Pipeline;
 use crate::span::Call;
 use crate::value;
 
@@ -180,21 +182,18 @@ pub(crate) struct Failed<'a> {
 }
 
 impl Failed<'_> {
-    /// Writes the failure into the span of `cx`: marked always, with its event only where it is new.
-    pub(crate) fn record(&self, cx: &Context, parent: SpanId, verdict: Verdict) {
+    /// Writes the failure into the span of `cx`: marked always, with its exception only where it is new.
+    pub(crate) fn record(&self, pipeline: &Pipeline, cx: &Context, parent: SpanId, verdict: Verdict) {
         let span = cx.span();
         let message = self.message.as_str().into_owned();
-        let inner_type = seen_in_child(span.span_context(), &message);
-        let error_type = inner_type.clone().unwrap_or_else(|| self.error_type.to_owned());
-        if inner_type.is_none() {
-            let mut attributes = vec![
-                KeyValue::new("exception.type", error_type.clone()),
-                KeyValue::new("exception.message", message.clone()),
-            ];
-            if let Some(source) = self.source {
-                attributes.push(KeyValue::new("exception.stacktrace", chain(&message, source)));
-            }
-            span.add_event("exception", attributes);
+        let seen_as = seen_in_child(span.span_context(), &message);
+        let is_new = seen_as.is_none();
+        let error_type = seen_as.unwrap_or_else(|| self.error_type.to_owned());
+        if is_new {
+            let stacktrace = self.source.map(|source| chain(&message, source));
+            let exception =
+                Exception { error_type: error_type.clone(), message: message.clone(), stacktrace };
+            pipeline.exceptions.record(&span, exception);
         }
         if verdict == Verdict::Fault {
             span.set_attribute(KeyValue::new("error.type", error_type.clone()));

@@ -9,6 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
 
+use crate::exception::Exceptions;
+
 /// How many sinks there are: the installed pipeline and each running capture.
 static SINKS: AtomicUsize = AtomicUsize::new(0);
 static CAPTURES: AtomicUsize = AtomicUsize::new(0);
@@ -27,6 +29,8 @@ pub(crate) struct Pipeline {
     provider: Box<dyn ObjectSafeTracerProvider + Send + Sync>,
     /// What the set-up decided about every span.
     pub(crate) policy: Policy,
+    /// Where exceptions go.
+    pub(crate) exceptions: Exceptions,
     open: AtomicBool,
 }
 
@@ -62,11 +66,13 @@ impl Pipeline {
     pub(crate) fn new(
         provider: impl ObjectSafeTracerProvider + Send + Sync + 'static,
         policy: Policy,
+        exceptions: Exceptions,
     ) -> Self {
         Self {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             provider: Box::new(provider),
             policy,
+            exceptions,
             open: AtomicBool::new(true),
         }
     }

@@ -14,6 +14,7 @@ use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, Trace
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
 use crate::callsite::Callsite;
+use crate::exception::Exception;
 use crate::outcome::{Failed, Verdict};
 use crate::pipeline::{self, Captured, Pipeline, Sampler};
 use crate::propagation::{AsLink, AsParent, is_deferred};
@@ -240,7 +241,7 @@ impl Call {
     #[cold]
     pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
         if let Some(mut live) = self.0.take() {
-            failed.record(&live.cx, live.parent, verdict);
+            failed.record(&live.pipeline, &live.cx, live.parent, verdict);
             live.end();
         }
     }
@@ -387,14 +388,10 @@ impl Live {
             let span = self.cx.span();
             span.set_attribute(KeyValue::new("error.type", "panic"));
             if first {
-                let mut attributes = vec![
-                    KeyValue::new("exception.type", "panic"),
-                    KeyValue::new("exception.message", panic.message.clone()),
-                ];
-                if !panic.place.is_empty() {
-                    attributes.push(KeyValue::new("exception.stacktrace", format!("at {}", panic.place)));
-                }
-                span.add_event("exception", attributes);
+                let stacktrace =
+                    (!panic.place.is_empty()).then(|| Value::from(format!("at {}", panic.place)));
+                let (error_type, message) = ("panic".to_owned(), panic.message.clone());
+                self.pipeline.exceptions.record(&span, Exception { error_type, message, stacktrace });
             }
             span.set_status(Status::error(panic.message));
         }

@@ -45,6 +45,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use pin_project_lite::pin_project;
 
+use crate::exception::Exceptions;
 use crate::pipeline::{Captured, Capturing, Pipeline, Policy, Sampler};
 
 /// Runs a closure, or drives a future, and gives its value with the trace of exactly that.
@@ -155,7 +156,7 @@ impl Recorder {
             .with_span_processor(seen.clone())
             .build();
         let policy = Policy { sampler: Sampler::ParentBased, code_attributes: true };
-        let capturing = Capturing::start(Arc::new(Pipeline::new(provider, policy)));
+        let capturing = Capturing::start(Arc::new(Pipeline::new(provider, policy, Exceptions::default())));
         crate::route::ensure();
         Self { capturing, seen }
     }

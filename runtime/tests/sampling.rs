@@ -57,9 +57,8 @@ fn exported(set_up: impl FnOnce(Builder) -> Builder, run: impl FnOnce()) -> Vec<
     let text = |span: &SpanData| {
         let of_the_caller = span.span_context.trace_id() == TraceId::from_hex(TRACE).unwrap();
         let trace = if of_the_caller { "in the caller's trace" } else { "in a new trace" };
-        let attributes: String =
-            span.attributes.iter().map(|item| format!(" {}={}", item.key, item.value)).collect();
-        format!("{} {trace}{attributes}", span.name)
+        let attributes = span.attributes.iter().map(|item| format!(" {}={}", item.key, item.value));
+        format!("{} {trace}{}", span.name, attributes.collect::<Vec<_>>().concat())
     };
     spans.iter().map(text).collect()
 }

@@ -1,5 +1,5 @@
 //! One span per call, whatever the function's shape.
-#![allow(missing_docs)]
+#![allow(clippy::pedantic, reason = "tests are read for what they assert")]
 
 use std::future::Future;
 use std::pin::Pin;

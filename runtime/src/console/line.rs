@@ -253,16 +253,16 @@ impl Teller<'_> {
         let mut lines = trace.lines().map(str::trim).filter(|line| !line.is_empty() && **line != known);
         let mut causes: Vec<Text> = Vec::new();
         for line in lines.by_ref().take(MOST_CAUSES) {
-            let (mark, text) = match line.get(.."caused by: ".len()) {
-                Some(start) if start.eq_ignore_ascii_case("caused by: ") => ("↳ ", &line[start.len()..]),
-                _ => ("", line),
+            let (mark, ink, text) = match line.get(.."caused by: ".len()) {
+                Some(start) if start.eq_ignore_ascii_case("caused by: ") => {
+                    ("↳ ", self.ink().failed, &line[start.len()..])
+                }
+                _ if causes.is_empty() => ("", self.ink().faint, line),
+                // More of the cause before it.
+                _ => ("  ", self.ink().faint, line),
             };
             let mut cause = Text::of(self.ink().failed, mark);
-            cause.put_cut(
-                if mark.is_empty() { self.ink().faint } else { self.ink().failed },
-                text,
-                self.width.saturating_sub(cause.width()),
-            );
+            cause.put_cut(ink, text, self.width.saturating_sub(cause.width()));
             causes.push(cause);
         }
         match lines.count() {

@@ -485,6 +485,23 @@ fn an_error_is_told_once_where_it_happened() {
 }
 
 #[test]
+fn a_cause_of_several_lines_hangs_together() {
+    let told = exception("Declined", "no", "no\ncaused by: the host\nis gone\ncaused by: timeout");
+    let spans = [span(1, 0, "pay", 0, 100).fails("no").event("exception", 100, told)];
+    assert_block(
+        &drawn(100, false, &spans),
+        "
+━━ shop ▸ pay  100µs · 1 span · 1 failed · trace 4bf92f3577b34da6a3ce929d0e0e4736
+✗ pay  Declined: no                  100µs  100%  ━━━━━━━━━━━━━━━━
+   ↳ the host
+     is gone
+   ↳ timeout
+
+",
+    );
+}
+
+#[test]
 fn an_error_of_another_text_is_told_again() {
     let spans = [
         span(1, 0, "outer", 0, 300).fails("the order was not placed"),

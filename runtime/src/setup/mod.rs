@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry::logs::LoggerProvider;
 use opentelemetry::trace::{SpanContext, TraceId};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, ShouldSample, SpanExporter};
 
 use crate::console::{Console, OpenSpan, render_open};
+use crate::exception::Exceptions;
 use crate::pipeline::{self, Pipeline, Policy, Sampler};
 use crate::propagation::{self, Propagator};
 use crate::route;
@@ -56,6 +58,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         policy: Policy { sampler: Sampler::ParentBased, code_attributes: true },
         propagators: None,
         max_value_bytes: crate::value::DEFAULT_LIMIT,
+        exceptions: Exceptions::default(),
         drains: Drains::new(),
     }
 }
@@ -84,7 +87,8 @@ pub fn attach_global() -> Result<(), SetupError> {
         pipeline::uninstall(&before);
     }
     let policy = Policy { sampler: Sampler::Plain, code_attributes: true };
-    let pipeline = Arc::new(Pipeline::new(route::of_the_program(), policy));
+    let exceptions = exceptions_by_environment(Exceptions::default());
+    let pipeline = Arc::new(Pipeline::new(route::of_the_program(), policy, exceptions));
     pipeline::install(Arc::clone(&pipeline)).map_err(|_| SetupError::AlreadyInstalled)?;
     *attached = Some(pipeline);
     Ok(())
@@ -99,6 +103,7 @@ pub struct Builder {
     policy: Policy,
     propagators: Option<Vec<Propagator>>,
     max_value_bytes: usize,
+    exceptions: Exceptions,
     drains: Drains,
 }
 
@@ -169,6 +174,17 @@ impl Builder {
         self
     }
 
+    /// Where exceptions go as log records, if `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` is `logs` (instead of span
+    /// events) or `logs/dup` (beside them).
+    pub fn logs<P>(mut self, provider: &P) -> Self
+    where
+        P: LoggerProvider,
+        P::Logger: Send + Sync + 'static,
+    {
+        self.exceptions.log_to(provider);
+        self
+    }
+
     /// Installs the set-up: for every traced function, and for spans that other code makes through
     /// `opentelemetry::global`.
     ///
@@ -189,7 +205,11 @@ impl Builder {
             .with_sampler(Deciding(self.sampler))
             .with_span_processor(watch.clone())
             .build();
-        let pipeline = Arc::new(Pipeline::new(provider.clone(), self.policy));
+        let pipeline = Arc::new(Pipeline::new(
+            provider.clone(),
+            self.policy,
+            exceptions_by_environment(self.exceptions),
+        ));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
             watch.shutdown(Duration::ZERO).ok();
             return Err(SetupError::AlreadyInstalled);
@@ -354,6 +374,15 @@ impl fmt::Display for ExportError {
 }
 
 impl std::error::Error for ExportError {}
+
+fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
+    let opt_in = std::env::var("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN").ok();
+    let (exceptions, warning) = exceptions.read(opt_in.as_deref());
+    if let Some(warning) = warning {
+        let _ = writeln!(std::io::stderr(), "traced: {warning}");
+    }
+    exceptions
+}
 
 /// What the console asks: how many spans of a trace have not ended.
 type OpenIn = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::TraceState;
 
 use super::super::baggage::BAGGAGE;
 use super::super::custom::KNOWN;
@@ -70,7 +69,7 @@ fn a_header_map_with_a_header_twice_or_not_in_ascii_starts_a_trace() {
     twice.append(TRACEPARENT, http::HeaderValue::from_bytes(b"\xff").unwrap());
     assert!(!extracted(&twice).is_valid());
     headers.append(TRACESTATE, http::HeaderValue::from_bytes(b"a=\xff").unwrap());
-    assert_eq!(extracted(&headers).span_context().trace_state(), &TraceState::NONE);
+    assert_eq!(extracted(&headers).span_context().trace_state(), &opentelemetry::trace::TraceState::NONE);
 }
 
 #[test]

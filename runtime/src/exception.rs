@@ -1,0 +1,136 @@
+//! An exception as telemetry: a span event, a log record, or both.
+//!
+//! OpenTelemetry is moving exceptions from span events to logs; `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` is its
+//! switch, read once at set-up. The logs need a logger provider, which only the program can give.
+
+use std::fmt;
+
+use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
+use opentelemetry::trace::{SpanContext, SpanRef};
+use opentelemetry::{Array, KeyValue, Value};
+
+/// One exception: what its event or record says.
+pub(crate) struct Exception {
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+    /// The causes of an error, the place of a panic.
+    pub(crate) stacktrace: Option<Value>,
+}
+
+/// Writes the attributes of an exception of a span as a log record.
+type Log = Box<dyn Fn(&SpanContext, Vec<KeyValue>) + Send + Sync>;
+
+/// How exceptions are recorded.
+#[derive(Default)]
+pub(crate) struct Exceptions {
+    signal: Signal,
+    log: Option<Log>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+enum Signal {
+    #[default]
+    Event,
+    Log,
+    Both,
+}
+
+impl fmt::Debug for Exceptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exceptions").field("signal", &self.signal).finish_non_exhaustive()
+    }
+}
+
+impl Exceptions {
+    /// Gives the logs somewhere to go.
+    pub(crate) fn log_to<P>(&mut self, provider: &P)
+    where
+        P: LoggerProvider,
+        P::Logger: Send + Sync + 'static,
+    {
+        let logger = provider.logger("traced");
+        self.log = Some(Box::new(move |span, attributes| {
+            let mut record = logger.create_log_record();
+            record.set_event_name("exception");
+            record.set_severity_number(Severity::Error);
+            record.set_severity_text("ERROR");
+            record.set_trace_context(span.trace_id(), span.span_id(), Some(span.trace_flags()));
+            record.add_attributes(
+                attributes.into_iter().map(|attribute| (attribute.key, any(attribute.value))),
+            );
+            logger.emit(record);
+        }));
+    }
+
+    /// Does what the environment variable says; what it says that cannot be done is the error.
+    pub(crate) fn read(mut self, opt_in: Option<&str>) -> (Self, Option<String>) {
+        // The variable is a list shared by conventions, of which unknown ones are to be ignored.
+        let mut words = opt_in.unwrap_or_default().split(',').map(str::trim);
+        self.signal = words
+            .find_map(|word| match word {
+                "logs" => Some(Signal::Log),
+                "logs/dup" => Some(Signal::Both),
+                _ => None,
+            })
+            .unwrap_or_default();
+        if self.signal != Signal::Event && self.log.is_none() {
+            self.signal = Signal::Event;
+            let warning = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN asks for logs, and there is no logger provider; \
+                           exceptions stay span events. Give one with `builder(…).logs(&provider)`";
+            return (self, Some(warning.to_owned()));
+        }
+        (self, None)
+    }
+
+    /// Records one exception of a span.
+    pub(crate) fn record(&self, span: &SpanRef<'_>, exception: Exception) {
+        let mut attributes = vec![
+            KeyValue::new("exception.type", exception.error_type),
+            KeyValue::new("exception.message", exception.message),
+        ];
+        if let Some(stacktrace) = exception.stacktrace {
+            attributes.push(KeyValue::new("exception.stacktrace", stacktrace));
+        }
+        if let (Signal::Log | Signal::Both, Some(log)) = (self.signal, &self.log) {
+            log(span.span_context(), attributes.clone());
+        }
+        if self.signal != Signal::Log {
+            span.add_event("exception", attributes);
+        }
+    }
+}
+
+/// An attribute's value as a log record has it.
+fn any(value: Value) -> AnyValue {
+    match value {
+        Value::Bool(value) => value.into(),
+        Value::I64(value) => value.into(),
+        Value::F64(value) => value.into(),
+        Value::String(value) => AnyValue::String(value),
+        Value::Array(Array::Bool(values)) => values.into_iter().collect(),
+        Value::Array(Array::I64(values)) => values.into_iter().collect(),
+        Value::Array(Array::F64(values)) => values.into_iter().collect(),
+        Value::Array(Array::String(values)) => values.into_iter().collect(),
+        other => other.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exceptions, Signal};
+
+    #[test]
+    fn without_a_logger_provider_exceptions_stay_events_and_it_is_said() {
+        let (exceptions, warning) = Exceptions::default().read(Some("logs"));
+        assert_eq!(exceptions.signal, Signal::Event);
+        assert!(warning.is_some_and(|warning| warning.contains("`builder(…).logs(&provider)`")));
+    }
+
+    #[test]
+    fn other_words_change_nothing() {
+        for opt_in in [None, Some(""), Some("database"), Some("log")] {
+            let (exceptions, warning) = Exceptions::default().read(opt_in);
+            assert_eq!((exceptions.signal, warning), (Signal::Event, None));
+        }
+    }
+}
