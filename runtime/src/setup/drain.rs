@@ -154,13 +154,17 @@ impl Watch {
 
     pub(super) fn stats(&self) -> Stats {
         let open = self.0.open.lock().len() as u64;
-        let counts = self.0.queues.iter().map(|queue| queue.lock().counts);
-        let worst = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
+        let states = self.0.queues.iter().map(|queue| {
+            let state = queue.lock();
+            (state.counts, (state.spans.len() + state.exporting) as u64)
+        });
+        let (counts, waiting) = states.min_by_key(|(counts, _)| counts.exported).unwrap_or_default();
         Stats {
             started: self.0.open.started.load(Ordering::Relaxed),
             open,
-            exported: worst.exported,
-            dropped: worst.dropped,
+            waiting,
+            exported: counts.exported,
+            dropped: counts.dropped,
         }
     }
 
@@ -199,8 +203,12 @@ impl Watch {
 impl SpanProcessor for Watch {
     fn on_start(&self, span: &mut Span, _: &Context) {
         use opentelemetry::trace::Span as _;
-        self.0.open.started.fetch_add(1, Ordering::Relaxed);
         let context = span.span_context().clone();
+        // What is recorded and not sampled is nobody's to export.
+        if !context.is_sampled() {
+            return;
+        }
+        self.0.open.started.fetch_add(1, Ordering::Relaxed);
         let key = (context.trace_id(), context.span_id());
         if let Some(data) = span.exported_data() {
             self.0.open.lock().insert(key, open_span(data.name, context, data.start_time));
@@ -208,10 +216,10 @@ impl SpanProcessor for Watch {
     }
 
     fn on_end(&self, span: SpanData) {
-        self.0.open.lock().remove(&(span.span_context.trace_id(), span.span_context.span_id()));
         if !span.span_context.is_sampled() {
             return;
         }
+        self.0.open.lock().remove(&(span.span_context.trace_id(), span.span_context.span_id()));
         if let [first @ .., last] = self.0.queues.as_slice() {
             for queue in first {
                 queue.push(span.clone());
@@ -330,11 +338,14 @@ impl Queue {
         }
     }
 
-    fn export(&self, exporter: &dyn Export, mut spans: Vec<SpanData>) {
-        while !spans.is_empty() {
-            let rest = spans.split_off(spans.len().min(BATCH));
-            let batch = std::mem::replace(&mut spans, rest);
+    fn export(&self, exporter: &dyn Export, spans: Vec<SpanData>) {
+        let mut spans = spans.into_iter();
+        loop {
+            let batch: Vec<_> = spans.by_ref().take(BATCH).collect();
             let count = batch.len();
+            if count == 0 {
+                return;
+            }
             let done = self.guarded(count as u64, || exporter.export(batch));
             let mut state = self.lock();
             state.exporting -= count;

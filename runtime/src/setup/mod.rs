@@ -281,7 +281,8 @@ impl Drop for Tracing {
 
 /// What became of the spans so far; see [`Tracing::stats`].
 ///
-/// With several exporters, `exported` and `dropped` are those of the one that got the fewest.
+/// `started` is the sum of the others. With several exporters, `waiting`, `exported` and `dropped` are those of the one
+/// that got the fewest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -289,6 +290,8 @@ pub struct Stats {
     pub started: u64,
     /// Spans that have begun and not ended.
     pub open: u64,
+    /// Spans that have ended and wait to be handed over.
+    pub waiting: u64,
     /// Spans that were handed over.
     pub exported: u64,
     /// Spans that were lost, and why.

@@ -9,7 +9,7 @@ struct Order {
 
 impl Order {
     fn check(&self) {
-        traced::set!(self.id, self.text, ?self.text.len = self.text);
+        traced::set!(self.id, self.text, text.shown = ?self.text);
     }
 }
 

@@ -26,7 +26,7 @@ mod my {
     err(e => message = %e, e.len = e.len()),
     error_if(e => e.len() > 3),
     parent = headers,
-    links(contexts),
+    links(&contexts),
     when = id > 0 && !text.is_empty(),
     timing,
     propagate(my::spawn, crate::my::spawn),

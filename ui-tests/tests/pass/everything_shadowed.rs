@@ -73,7 +73,7 @@ fn attribute() {}
 fn probe() {}
 
 #[::traced::traced(
-    attr(id, %text, ?text, twice = id * 2),
+    attr(id, %text, shown = ?text, twice = id * 2),
     ret(?),
     ok(n => n = *n),
     err(e => e = %e),

@@ -24,12 +24,16 @@ async fn nested_async() -> Option<impl Fn(u64) -> u64> {
     Some(|id| id + 1)
 }
 
+fn one() -> u64 {
+    1
+}
+
 #[traced]
 fn pair() -> (impl Display, impl Fn() -> u64) {
     if std::env::args().count() > 100 {
-        return (1, || 1);
+        return (1, one as fn() -> u64);
     }
-    (1, || 1)
+    (1, one)
 }
 
 fn main() {

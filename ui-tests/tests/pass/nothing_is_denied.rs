@@ -48,7 +48,7 @@ impl Shop {
     #[must_use]
     #[traced(ret, when = self.orders.capacity() > 0)]
     pub fn is_empty(&self) -> bool {
-        { self.orders.is_empty() }
+        self.orders.is_empty()
     }
 
     /// Adds one.
@@ -107,7 +107,9 @@ pub fn early(deep: bool) {
 /// One expression.
 #[traced]
 #[must_use]
-pub const fn nothing() {}
+pub fn one() -> u64 {
+    1
+}
 
 /// A future.
 #[traced(attr(%text))]
@@ -149,7 +151,7 @@ fn main() {
         drop(boxed("a").await);
     });
     early(true);
-    drop((shop.len(), shop.is_empty(), shop.into_orders(), tracked("a"), unused(true, "", (1, 2))));
+    drop((one(), shop.len(), shop.is_empty(), shop.into_orders(), tracked("a"), unused(true, "", (1, 2))));
     drop(first([1].into_iter()));
     let span = traced::span!("step", id = 1);
     span.run(|| traced::event!("done", id = 2));

@@ -32,7 +32,7 @@ async fn load_async((a, _): (u64, String), _: &Point, Point { .. }: Point, mut p
 }
 
 #[traced]
-fn irrefutable(Ok(id) | Err(id): Result<u64, u64>, (): ()) -> u64 {
+fn irrefutable((Ok(id) | Err(id)): Result<u64, u64>, (): ()) -> u64 {
     id
 }
 

@@ -73,7 +73,7 @@ impl<T: Add<Output = T>> Add for Store<T> {
 }
 
 #[traced]
-impl<T> Drop for Store<T> where T: Clone {
+impl Drop for Count {
     fn drop(&mut self) {}
 }
 
@@ -96,8 +96,12 @@ impl<T> From<Store<T>> for Count {
     }
 }
 
+trait Shown: Display {}
+
+impl<T: Display> Shown for T {}
+
 #[traced]
-impl dyn Display {
+impl dyn Shown {
     fn size(&self) -> usize {
         self.to_string().len()
     }
@@ -112,7 +116,7 @@ fn main() {
         assert_eq!(futures_executor::block_on(store.later()), 7);
         assert_eq!(<Store<u64> as Load<u64>>::new(), 7);
         assert_eq!(Count(2).count(), 2);
-        let displayed: &dyn Display = &store;
+        let displayed: &dyn Shown = &store;
         assert_eq!(displayed.size(), 1);
     });
     assert!(trace.roots().contains(&"Store::load"), "{trace}");
