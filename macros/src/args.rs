@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitStr, Pat, Path, Token};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Pat, Path, Token};
 
 use crate::attribute::{Attribute, Form};
 use crate::errors::Errors;
@@ -41,6 +41,12 @@ macro_rules! arguments {
             pub(crate) fn given(&self) -> Vec<(&'static Argument, &Ident)> {
                 let slots = [$(self.$slot.as_ref().map(|slot| &slot.key)),*];
                 ARGUMENTS.iter().zip(slots).filter_map(|(argument, key)| Some((argument, key?))).collect()
+            }
+
+            /// Without what cannot stand on a whole `impl` block.
+            pub(crate) fn of_an_impl(mut self) -> Self {
+                $(if !arguments!(@$on_impl) { self.$slot = None; })*
+                self
             }
 
             /// Takes from `outer` what is not given here.
@@ -160,7 +166,7 @@ impl Args {
                     errors.push(error);
                     recover(input);
                 } else if !input.is_empty() && !input.peek(Token![,]) {
-                    errors.push(input.error("expected `,` between two arguments"));
+                    errors.push(syn::Error::new(input.span(), "expected `,` between two arguments"));
                     recover(input);
                 }
                 if !input.is_empty() {
@@ -182,7 +188,7 @@ impl Args {
             return Err(syn::Error::new(literal.span(), message));
         }
         if !input.peek(Ident::peek_any) {
-            return Err(input.error("expected an argument, such as `name = \"…\"`"));
+            return Err(syn::Error::new(input.span(), "expected an argument, such as `name = \"…\"`"));
         }
         let key = input.call(Ident::parse_any)?;
         let name = key.to_string();
@@ -244,9 +250,17 @@ fn put<T>(slot: &mut Option<Slot<T>>, key: Ident, value: T) -> syn::Result<()> {
     Ok(())
 }
 
-/// The argument's own words for how it is written.
-fn usage(key: &Ident, form: &str) -> syn::Error {
+/// The fault of a value that is not there.
+fn missing(key: &Ident, form: &str) -> syn::Error {
     syn::Error::new(key.span(), format!("`{key}` needs a value; write `{form}`"))
+}
+
+/// The fault of an argument that does not go on as it should.
+fn miswritten(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Error {
+    if ends(input) {
+        return missing(key, form);
+    }
+    syn::Error::new(key.span(), format!("`{key}` is not written like this; write `{form}`"))
 }
 
 fn ends(input: ParseStream<'_>) -> bool {
@@ -255,17 +269,17 @@ fn ends(input: ParseStream<'_>) -> bool {
 
 fn equals(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<()> {
     if !input.peek(Token![=]) {
-        return Err(usage(key, form));
+        return Err(miswritten(input, key, form));
     }
     input.parse::<Token![=]>()?;
-    if ends(input) { Err(usage(key, form)) } else { Ok(()) }
+    if ends(input) { Err(missing(key, form)) } else { Ok(()) }
 }
 
 fn flag(input: ParseStream<'_>, key: &Ident) -> syn::Result<()> {
     if ends(input) {
         return Ok(());
     }
-    Err(input.error(format!("`{key}` takes no value; write `{key}`")))
+    Err(syn::Error::new(input.span(), format!("`{key}` takes no value; write `{key}`")))
 }
 
 /// The parentheses of `key(…)`, not empty, read to their end by `parse`.
@@ -276,19 +290,22 @@ fn inside<T>(
     parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
 ) -> syn::Result<T> {
     if !input.peek(syn::token::Paren) {
-        return Err(usage(key, form));
+        return Err(miswritten(input, key, form));
     }
     let content;
     syn::parenthesized!(content in input);
     if content.is_empty() {
-        return Err(usage(key, form));
+        return Err(missing(key, form));
     }
-    let value = parse(&content)?;
-    if content.is_empty() {
-        Ok(value)
-    } else {
-        Err(content.error(format!("expected nothing more; write `{form}`")))
-    }
+    let value = parse(&content).and_then(|value| {
+        if content.is_empty() {
+            return Ok(value);
+        }
+        Err(syn::Error::new(content.span(), format!("expected nothing more; write `{form}`")))
+    });
+    // What a fault leaves unread would be a second one.
+    content.parse::<TokenStream>()?;
+    value
 }
 
 fn expr(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Expr> {
@@ -298,13 +315,8 @@ fn expr(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Expr> {
 
 fn named(input: ParseStream<'_>, key: &Ident, what: &str, why: &str) -> syn::Result<LitStr> {
     equals(input, key, &format!("{key} = \"…\""))?;
-    let literal: LitStr = {
-        let ahead = input.fork();
-        match ahead.parse::<LitStr>() {
-            Ok(_) if ends(&ahead) => input.parse()?,
-            _ => return Err(syn::Error::new_spanned(input.parse::<Expr>()?, why)),
-        }
-    };
+    let value: Expr = input.parse()?;
+    let Some(literal) = literal(&value) else { return Err(syn::Error::new_spanned(value, why)) };
     if literal.value().trim().is_empty() {
         return Err(syn::Error::new(
             literal.span(),
@@ -314,20 +326,35 @@ fn named(input: ParseStream<'_>, key: &Ident, what: &str, why: &str) -> syn::Res
     Ok(literal)
 }
 
+/// The string that an expression is, also in the wrapping of a `macro_rules!`.
+pub(crate) fn literal(value: &Expr) -> Option<LitStr> {
+    match value {
+        Expr::Lit(ExprLit { attrs, lit: Lit::Str(literal) }) if attrs.is_empty() => Some(literal.clone()),
+        Expr::Group(group) => literal(&group.expr),
+        _ => None,
+    }
+}
+
 fn kind(input: ParseStream<'_>, key: &Ident) -> syn::Result<Ident> {
     const KINDS: &[&str] = &["internal", "client", "server", "producer", "consumer"];
     equals(input, key, "kind = server")?;
-    if input.peek(LitStr) {
+    let (name, span, kind) = if input.peek(LitStr) {
         let literal: LitStr = input.parse()?;
-        let message = format!("a kind is a bare word; write `kind = {}`", literal.value());
-        return Err(syn::Error::new(literal.span(), message));
-    }
-    let kind = input.call(Ident::parse_any)?;
-    let name = kind.to_string();
-    if KINDS.contains(&name.as_str()) {
-        return Ok(kind);
-    }
-    Err(syn::Error::new(kind.span(), format!("unknown kind `{name}`; {}", suggest::remedy(&name, KINDS))))
+        (literal.value(), literal.span(), None)
+    } else if input.peek(Ident::peek_any) {
+        let kind = input.call(Ident::parse_any)?;
+        (kind.to_string(), kind.span(), Some(kind))
+    } else {
+        return Err(syn::Error::new(input.span(), "a kind is a bare word, such as `kind = server`"));
+    };
+    Err(syn::Error::new(
+        span,
+        match kind {
+            Some(kind) if KINDS.contains(&name.as_str()) => return Ok(kind),
+            None if KINDS.contains(&name.as_str()) => format!("a kind is a bare word; write `kind = {name}`"),
+            _ => format!("unknown kind `{name}`; {}", suggest::remedy(&name, KINDS)),
+        },
+    ))
 }
 
 /// Attributes with a comma between two, all their faults at once.
@@ -336,7 +363,18 @@ pub(crate) fn attributes(input: ParseStream<'_>) -> syn::Result<Vec<Attribute>> 
     let mut faults: Option<syn::Error> = None;
     while !input.is_empty() {
         let parsed = input.parse::<Attribute>().and_then(|attribute| {
-            if ends(input) { Ok(attribute) } else { Err(input.error("expected `,` between two attributes")) }
+            if ends(input) {
+                return Ok(attribute);
+            }
+            let colon = input.peek(Token![:]) && !input.peek(Token![::]);
+            Err(syn::Error::new(
+                input.span(),
+                if colon {
+                    "a key and its value are joined by `=`"
+                } else {
+                    "expected `,` between two attributes"
+                },
+            ))
         });
         match parsed {
             Ok(attribute) => attributes.push(attribute),
@@ -360,12 +398,13 @@ fn list(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Vec<Attr
 }
 
 fn pattern(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Pat> {
-    let pattern = Pat::parse_multi(input)?;
-    if !input.peek(Token![=>]) {
-        return Err(input.error(format!("`{key}` needs a pattern and `=>`; write `{form}`")));
-    }
+    let start = input.span();
+    let pattern = Pat::parse_multi(input).ok().filter(|_| input.peek(Token![=>]));
+    let Some(pattern) = pattern else {
+        return Err(syn::Error::new(start, format!("`{key}` needs a pattern and `=>`; write `{form}`")));
+    };
     input.parse::<Token![=>]>()?;
-    if input.is_empty() { Err(usage(key, form)) } else { Ok(pattern) }
+    if input.is_empty() { Err(missing(key, form)) } else { Ok(pattern) }
 }
 
 fn exit(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Exit> {
@@ -417,6 +456,9 @@ fn root(input: ParseStream<'_>, key: &Ident) -> syn::Result<Root> {
     if ends(input) {
         return Ok(Root::Unlinked);
     }
+    if input.peek(Token![=]) {
+        return flag(input, key).map(|()| Root::Unlinked);
+    }
     inside(input, key, FORM, |input| {
         let link = input.call(Ident::parse_any)?;
         if link == "link" {
@@ -443,6 +485,11 @@ fn propagate(input: ParseStream<'_>, key: &Ident) -> syn::Result<Propagate> {
         return off(input, key).map(|()| Propagate::Off);
     }
     inside(input, key, "propagate(my::spawn)", |input| {
+        if input.peek(LitStr) {
+            let literal: LitStr = input.parse()?;
+            let message = format!("a path stands without quotes; write `propagate({})`", literal.value());
+            return Err(syn::Error::new(literal.span(), message));
+        }
         let paths = Punctuated::<Path, Token![,]>::parse_terminated(input)?;
         Ok(Propagate::Also(paths.into_iter().collect()))
     })
@@ -464,9 +511,16 @@ pub(crate) struct OnParameter {
     pub(crate) form: Form,
 }
 
+impl OnParameter {
+    /// What is said where something else stands there.
+    pub(crate) const FORM: &str = "expected a quoted key, a sign, or both; write `#[attr(\"order.id\", ?)]`";
+}
+
 impl Parse for OnParameter {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        const FORM: &str = "write `#[attr]`, `#[attr(\"key\")]`, `#[attr(%)]` or `#[attr(\"key\", ?)]`";
+        if input.is_empty() {
+            return Err(syn::Error::new(input.span(), Self::FORM));
+        }
         let key: Option<LitStr> = if input.peek(LitStr) { Some(input.parse()?) } else { None };
         if let Some(key) = &key
             && key.value().trim().is_empty()
@@ -474,10 +528,10 @@ impl Parse for OnParameter {
             return Err(syn::Error::new(key.span(), "the key is empty; name what the value is"));
         }
         if key.is_some() && !input.is_empty() {
-            input.parse::<Token![,]>().map_err(|error| syn::Error::new(error.span(), FORM))?;
+            input.parse::<Token![,]>().map_err(|error| syn::Error::new(error.span(), Self::FORM))?;
         }
         let form = Form::parse_optional(input)?;
-        if input.is_empty() { Ok(Self { key, form }) } else { Err(input.error(FORM)) }
+        if input.is_empty() { Ok(Self { key, form }) } else { Err(syn::Error::new(input.span(), Self::FORM)) }
     }
 }
 

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, LitStr, Member, Token};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Member, Token};
 
 use crate::errors::Errors;
 
@@ -49,26 +49,59 @@ impl Form {
     }
 }
 
+impl std::fmt::Display for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ByType => "",
+            Self::Display => "%",
+            Self::Debug => "?",
+        })
+    }
+}
+
 impl Parse for Attribute {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if let Some(key) = written_key(input)? {
-            if input.is_empty() || input.peek(Token![,]) {
-                return Err(syn::Error::new(
-                    key.span(),
-                    format!("the value is missing; write `{} = …`", key.text()),
-                ));
-            }
             let form = Form::parse_optional(input)?;
+            if input.is_empty() || input.peek(Token![,]) {
+                let message = format!("the value is missing; write `{} = {form}…`", key.text());
+                return Err(syn::Error::new(key.span(), message));
+            }
             return Ok(Self { key, form, expr: input.parse()? });
+        }
+        if input.peek(Token![=]) {
+            return Err(syn::Error::new(input.span(), "the key is missing; write `key = value`"));
         }
         let form = Form::parse_optional(input)?;
         let expr: Expr = input.parse()?;
-        let Some(text) = chain_text(&expr) else {
-            let message = format!("this expression needs a key; write `key = {}`", short(&expr));
-            return Err(syn::Error::new_spanned(&expr, message));
-        };
+        let Some(text) = chain_text(&expr) else { return Err(keyless(form, &expr)) };
         let key = Key::Text(LitStr::new(&text, expr.span()));
         Ok(Self { key, form, expr })
+    }
+}
+
+/// The fault of an expression that is no chain of names and has no key, or something else in its place.
+fn keyless(form: Form, expr: &Expr) -> syn::Error {
+    match expr {
+        Expr::Assign(assign) => {
+            let (key, value) = (short(&assign.left), short(&assign.right));
+            let message = match (form, &*assign.left) {
+                (Form::ByType, Expr::Path(_)) => {
+                    format!("a constant as a key stands in braces; write `{{{key}}} = {value}`")
+                }
+                (Form::ByType, _) => format!("`{key}` is no key; write it in quotes: `\"{key}\" = {value}`"),
+                _ => format!("a sign stands before the value; write `{key} = {form}{value}`"),
+            };
+            syn::Error::new_spanned(&assign.left, message)
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(key), .. }) => {
+            let message = format!("the value is missing; write `{} = …`", key.to_token_stream());
+            syn::Error::new(key.span(), message)
+        }
+        _ => {
+            let message = format!("this expression needs a key; write `key = {form}{}`", short(expr));
+            syn::Error::new_spanned(expr, message)
+        }
     }
 }
 
@@ -165,6 +198,8 @@ pub(crate) fn root(expr: &Expr) -> Option<&Ident> {
 fn short(expr: &Expr) -> String {
     let text = expr.to_token_stream().to_string();
     let text = text.replace(" . ", ".").replace(" (", "(").replace("( ", "(").replace(" :: ", "::");
+    let text = text.replace(" [", "[");
+    let text = text.strip_prefix("& ").map_or(text.clone(), |rest| format!("&{rest}"));
     if text.chars().count() <= 40 { text } else { "…".to_owned() }
 }
 
@@ -199,7 +234,7 @@ impl Attribute {
     pub(crate) fn record(&self, krate: &TokenStream, to: &TokenStream) -> TokenStream {
         let Self { key, form, expr } = self;
         // A type that cannot be recorded is reported at the expression the user wrote.
-        let span = Span::mixed_site().located_at(expr.span());
+        let span = Span::mixed_site().located_at(place(expr));
         let function = match form {
             Form::ByType => quote_spanned!(span=> attribute),
             Form::Display => quote_spanned!(span=> display),
@@ -208,6 +243,19 @@ impl Attribute {
         let value = quote_spanned!(span=> &(#expr));
         let site = emit!(#krate::__private::);
         quote_spanned!(span=> #site #function(#to, #key, #value);)
+    }
+}
+
+/// The token of an expression that says what it is: of a chain, its last name.
+fn place(expr: &Expr) -> Span {
+    match expr {
+        Expr::Call(call) => place(&call.func),
+        Expr::Field(field) => field.member.span(),
+        Expr::Group(group) => place(&group.expr),
+        Expr::MethodCall(call) => call.method.span(),
+        Expr::Path(path) => path.path.segments.last().map_or_else(|| path.span(), |last| last.ident.span()),
+        Expr::Reference(reference) => place(&reference.expr),
+        _ => expr.span(),
     }
 }
 
@@ -222,10 +270,10 @@ pub(crate) fn judge(attributes: &[Attribute], errors: &mut Errors) {
                 format!("`{key}` is already recorded; give one of them another key"),
             ));
         }
-        if let Key::Text(text) = &attribute.key
+        if let Key::Text(_) = &attribute.key
             && is_secret(&key)
         {
-            errors.push(secret(text.span(), &key));
+            errors.push(secret(place(&attribute.expr), &key));
         }
         if let Some(leaving) = leaving(&attribute.expr) {
             errors.push(leaving);

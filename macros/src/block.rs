@@ -2,8 +2,9 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{ItemImpl, Meta, Type};
+use syn::{Attribute, ItemImpl, Meta, Type};
 
 use crate::args::Args;
 use crate::errors::Errors;
@@ -34,7 +35,8 @@ fn function(args: Args, function: Function, around: &Surroundings, errors: &mut 
     let plain = function.clone().without_attr();
     match Model::judge(args, function, around, errors) {
         Some(model) => model.expand(),
-        None => plain.to_token_stream(),
+        // A parameter that only the misused attribute names is no second fault.
+        None => quote!(#[allow(unused_variables)] #plain),
     }
 }
 
@@ -59,7 +61,12 @@ fn not_a_function(item: &TokenStream) -> Option<syn::Error> {
         TokenTree::Ident(ident) if ITEMS.iter().any(|item| ident == item) => Some(ident),
         TokenTree::Ident(ident) if ident == "fn" || ident == "impl" => Some(ident),
         _ => None,
-    })?;
+    });
+    let Some(keyword) = keyword else {
+        let first = item.clone().into_iter().next()?;
+        let message = "this cannot be traced; `#[traced]` goes on a function or an `impl` block";
+        return Some(syn::Error::new(first.span(), message));
+    };
     if keyword == "fn" || keyword == "impl" {
         return None;
     }
@@ -102,6 +109,7 @@ impl Block {
             }
         }
         args.judge(errors);
+        let args = &args.clone().of_an_impl();
         let around = Surroundings { type_name: Some(type_name(&self.header.self_ty)) };
         let members = Members::parse.parse2(self.braces.stream());
         let content = match members {
@@ -119,7 +127,9 @@ impl Block {
 /// The name that spans of a type's methods begin with: without path and generics.
 fn type_name(ty: &Type) -> String {
     match ty {
-        Type::Path(path) => path.path.segments.last().map_or_else(String::new, |last| last.ident.to_string()),
+        Type::Path(path) => {
+            path.path.segments.last().map_or_else(String::new, |last| last.ident.unraw().to_string())
+        }
         Type::Group(group) => type_name(&group.elem),
         Type::Paren(paren) => type_name(&paren.elem),
         Type::Reference(reference) => type_name(&reference.elem),
@@ -136,7 +146,8 @@ enum Member {
 
 impl Parse for Members {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut members = Vec::new();
+        let inner = input.call(Attribute::parse_inner)?;
+        let mut members = vec![Member::Other(quote!(#(#inner)*))];
         while !input.is_empty() {
             let ahead = input.fork();
             if let Ok(function) = ahead.parse::<Function>() {

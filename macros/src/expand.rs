@@ -136,6 +136,7 @@ impl Model {
         if entry.timing {
             steps.extend(emit!(#call.time();));
         }
+        let alone = steps.is_empty() && entry.when.is_none();
         if !entry.attributes.is_empty() {
             let wants = match self.shape {
                 Shape::Sync | Shape::Async => emit!(wants_attributes),
@@ -150,7 +151,8 @@ impl Model {
             let condition = quote_spanned!(span=> #private::holds(#when));
             steps = emit!(if #condition { #steps } else { #call.off(); });
         }
-        if !steps.is_empty() {
+        // Attributes alone ask for themselves whether the call is on.
+        if !steps.is_empty() && !alone {
             steps = emit!(if #call.on() { #steps });
         }
         emit! {
@@ -176,7 +178,7 @@ impl Model {
                 let at = located(condition);
                 let condition = quote_spanned!(at=> #private::holds(#condition));
                 emit! {
-                    let __traced_verdict = #is_fault(#value, |__traced_error| match __traced_error {
+                    let __traced_verdict = #is_fault(&__traced_call, #value, |__traced_error| match __traced_error {
                         #pattern => #condition,
                         #[allow(unreachable_patterns)]
                         _ => true,

@@ -33,12 +33,22 @@ impl Parse for Function {
         let body = if input.peek(Token![;]) {
             Body::Missing(input.parse()?)
         } else {
-            match input.parse()? {
+            match unwrapped(input.parse()?) {
                 TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Body::Block(group),
                 other => return Err(syn::Error::new(other.span(), "expected the function's body")),
             }
         };
         Ok(Self { attrs, vis, defaultness, sig, body })
+    }
+}
+
+/// What stands in the invisible wrapping of a `macro_rules!`'s `$body:block`.
+fn unwrapped(token: TokenTree) -> TokenTree {
+    let TokenTree::Group(group) = &token else { return token };
+    let mut inside = group.stream().into_iter();
+    match (group.delimiter(), inside.next(), inside.next()) {
+        (Delimiter::None, Some(only), None) => unwrapped(only),
+        _ => token,
     }
 }
 

@@ -8,7 +8,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, LitStr, Token};
 
 use crate::args;
-use crate::attribute::{self, Attribute, Key};
+use crate::attribute::{self, Attribute};
 use crate::errors::Errors;
 use crate::model::{Site, callers_crate};
 
@@ -81,14 +81,6 @@ fn with(
     let written = errors.keep((|input: ParseStream<'_>| parse(input, form)).parse2(input));
     if let Some(written) = &written {
         attribute::judge(&written.attributes, &mut errors);
-        for attribute in &written.attributes {
-            if let (Key::Text(text), Some(root)) = (&attribute.key, attribute::root(&attribute.expr))
-                && root == "self"
-                && text.value().is_empty()
-            {
-                errors.at(root, "`self` needs a key; write `key = ?self`");
-            }
-        }
     }
     if errors.is_empty()
         && let Some(expansion) = written.as_ref().and_then(expand)
@@ -102,30 +94,40 @@ fn with(
 
 fn parse(input: ParseStream<'_>, form: Option<&str>) -> syn::Result<Written> {
     let krate = input.parse::<Group>()?.stream();
-    let name = match form {
-        None => None,
-        Some(form) => Some(name(input, form)?),
+    let name = form.map(|form| name(input, form)).transpose();
+    let (name, attributes) = match (name, args::attributes(input)) {
+        (Err(mut of_name), Err(of_attributes)) => {
+            of_name.combine(of_attributes);
+            return Err(of_name);
+        }
+        (name, attributes) => (name?, attributes?),
     };
-    let attributes = args::attributes(input)?;
     if form.is_none() && attributes.is_empty() {
-        return Err(input.error("an attribute is missing; write `set!(key = value)`"));
+        return Err(syn::Error::new(input.span(), "an attribute is missing; write `set!(key = value)`"));
     }
     Ok(Written { krate, name, attributes })
 }
 
 fn name(input: ParseStream<'_>, form: &str) -> syn::Result<LitStr> {
+    let missing = |span| syn::Error::new(span, format!("the name is missing; write `{form}`"));
+    let start = input.span();
     if input.is_empty() {
-        return Err(input.error(format!("the name is missing; write `{form}`")));
+        return Err(missing(start));
     }
-    let ahead = input.fork();
-    if ahead.parse::<LitStr>().is_err() || !(ahead.is_empty() || ahead.peek(Token![,])) {
-        const WHY: &str = "a name is a literal, because names must be few; put the value in an attribute";
-        return Err(syn::Error::new_spanned(input.parse::<Expr>()?, WHY));
+    let value: Expr = input.parse()?;
+    let comma: Option<Token![,]> = input.parse()?;
+    match args::literal(&value) {
+        None if matches!(value, Expr::Assign(_)) => Err(missing(start)),
+        None => Err(syn::Error::new_spanned(
+            value,
+            "a name is a literal, because names must be few; put the value in an attribute",
+        )),
+        Some(name) if name.value().trim().is_empty() => {
+            Err(syn::Error::new(name.span(), "the name is empty; say what happens here"))
+        }
+        Some(_) if comma.is_none() && !input.is_empty() => {
+            Err(syn::Error::new(input.span(), "expected `,` after the name"))
+        }
+        Some(name) => Ok(name),
     }
-    let name: LitStr = input.parse()?;
-    if name.value().trim().is_empty() {
-        return Err(syn::Error::new(name.span(), "the name is empty; say what happens here"));
-    }
-    input.parse::<Option<Token![,]>>()?;
-    Ok(name)
 }

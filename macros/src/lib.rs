@@ -17,6 +17,8 @@ mod expand;
 mod function;
 mod hand;
 mod model;
+#[cfg(test)]
+mod snapshots;
 mod spawn;
 mod suggest;
 mod track;

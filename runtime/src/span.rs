@@ -156,22 +156,15 @@ impl Call {
 
     /// Asks the sampler, and says whether the call's attributes are to be evaluated. A sampler that looks at
     /// attributes is asked when the body starts, with the attributes in hand.
+    #[inline]
     pub fn wants_attributes(&mut self) -> bool {
-        let Some(live) = &mut self.0 else { return false };
-        if live.pipeline.policy.sampler == Sampler::ReadsAttributes {
-            return true;
-        }
-        live.start();
-        live.records
+        self.0.as_mut().is_some_and(|live| live.wants_attributes())
     }
 
     /// As `wants_attributes`, for a span that starts later or never: only what is certain now is refused.
+    #[inline]
     pub fn may_want_attributes(&mut self) -> bool {
-        let Some(live) = &mut self.0 else { return false };
-        let parent = live.cx.span().span_context().clone();
-        let undecided = live.root || is_deferred(&live.cx);
-        let unsampled_parent = !undecided && parent.is_valid() && !parent.is_sampled();
-        !(unsampled_parent && live.pipeline.policy.sampler == Sampler::ParentBased)
+        self.0.as_mut().is_some_and(|live| live.may_want_attributes())
     }
 
     /// Measures the polls of this call.
@@ -283,6 +276,20 @@ impl Live {
         if to.is_valid() {
             self.links.push(Link::with_context(to));
         }
+    }
+
+    fn wants_attributes(&mut self) -> bool {
+        if self.pipeline.policy.sampler == Sampler::ReadsAttributes {
+            return true;
+        }
+        self.start();
+        self.records
+    }
+
+    fn may_want_attributes(&mut self) -> bool {
+        let parent = self.cx.span().span_context().clone();
+        let unsampled_parent = !self.root && parent.is_valid() && !parent.is_sampled();
+        !(unsampled_parent && self.pipeline.policy.sampler == Sampler::ParentBased)
     }
 
     fn start(&mut self) {

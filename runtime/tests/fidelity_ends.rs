@@ -1,5 +1,5 @@
 //! A span ends exactly once, when its call is over, however that comes.
-#![allow(missing_docs, clippy::all, clippy::pedantic)]
+#![allow(missing_docs, unreachable_code, unused_variables, clippy::all, clippy::pedantic)]
 
 use std::future::Future;
 use std::panic::Location;
@@ -157,7 +157,7 @@ fn a_returned_future_dropped_unfinished_is_cancelled() {
         let cleans = Cleans("returned");
         async move {
             let _cleans = cleans;
-            std::future::pending().await
+            std::future::pending::<()>().await
         }
     }
     let ((), trace) = capture(|| assert!(returned().now_or_never().is_none()));
@@ -319,10 +319,18 @@ mod timing {
         let (_, trace) = capture(slow(2)).await;
         assert_eq!(trace.span("slow").status(), "error: two");
         assert!(integer(&trace, "slow", "polls") >= 3, "{trace}");
-        let (_, trace) = capture(returned()).await;
+        let (_, trace) = capture(async { returned().await }).await;
         assert!(integer(&trace, "returned", "polls") >= 2, "{trace}");
-        let (_, trace) = capture(numbers().collect::<Vec<_>>()).await;
+        let (_, trace) = capture(async { numbers().collect::<Vec<_>>().await }).await;
         assert_eq!(integer(&trace, "numbers", "polls"), 3);
+    }
+
+    // BUG?: whether the future is recorded is settled when it is made, so `capture(future)` misses what `capture` of an
+    // `async fn` sees; methods under `#[async_trait]` are such functions, too.
+    #[tokio::test]
+    async fn a_returned_future_is_captured_like_that_of_an_async_function() {
+        let (_, trace) = capture(returned()).await;
+        assert_eq!(trace.roots(), ["returned"]);
     }
 
     // The span begins at the first poll; what lies before it is not idle time of the span's.
@@ -515,36 +523,24 @@ mod track_caller {
         assert_eq!(line.0, Ok(line.1), "{trace}");
     }
 
+    /// Compares the line of the panic with its own.
+    macro_rules! panics_here {
+        ($call:expr) => {
+            assert_eq!(line_of(|| drop($call)), line!())
+        };
+    }
+
     #[test]
     fn a_panic_is_the_callers() {
-        let here = line!() + 1;
-        assert_eq!(
-            line_of(|| {
-                panics(1);
-            }),
-            here
-        );
-        let (_, trace) = capture(|| {
-            assert_eq!(
-                line_of(|| {
-                    panics(1);
-                }),
-                here + 1
-            )
-        });
+        panics_here!(panics(1));
+        let (_, trace) = capture(|| panics_here!(panics(1)));
         assert_eq!(trace.span("panics").status(), "error: three");
     }
 
     // BUG: a body that never returns becomes a closure in spite of `#[track_caller]`.
     #[test]
     fn a_panic_of_a_function_that_never_returns_is_the_callers() {
-        let here = line!() + 1;
-        assert_eq!(
-            line_of(|| {
-                never();
-            }),
-            here
-        );
+        panics_here!(never());
     }
 
     // BUG: the `Err` that a macro's `return` carries out of the frame goes unseen.

@@ -1,5 +1,5 @@
 //! What a call's value, panic or drop says, whatever its type is called.
-#![allow(missing_docs, clippy::all, clippy::pedantic)]
+#![allow(missing_docs, unreachable_code, clippy::all, clippy::pedantic)]
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
@@ -117,7 +117,7 @@ fails_as! {
     anyhow_s_text (fn f() -> Anyhow { anyhow::bail!("text {}", 1) }) "error: text 1 | anyhow::Error | anyhow::Error | text 1 | -";
     a_string (fn f() -> Result<(), String> { Err("text".into()) }) "error: text | alloc::string::String | alloc::string::String | text | -";
     a_str (fn f() -> Result<(), &'static str> { Err("text") }) "error: text | &str | &str | text | -";
-    a_cow (fn f() -> Result<(), std::borrow::Cow<'static, str>> { Err("text".into()) }) "error: text | alloc::borrow::Cow<str> | alloc::borrow::Cow<str> | text | -";
+    a_cow (fn f() -> Result<(), std::borrow::Cow<'static, str>> { Err("text".into()) }) "error: text | alloc::borrow::Cow<'_, str> | alloc::borrow::Cow<'_, str> | text | -";
     a_unit (fn f() -> Result<u8, ()> { Err(()) }) "error: () | () | () | () | -";
     debug_only (fn f() -> Result<u8, Opaque> { Err(Opaque) }) "error: Opaque | fidelity_outcome::Opaque | fidelity_outcome::Opaque | Opaque | -";
     debug_only_enum (fn f() -> Result<u8, Kind> { Err(Kind::NotFound) }) "error: NotFound | fidelity_outcome::Kind | fidelity_outcome::Kind | NotFound | -";
@@ -359,7 +359,7 @@ mod judged {
     fn off_result(n: u16) -> Result<u16, Status> {
         if n < 400 { Ok(n) } else { Err(Status(n)) }
     }
-    #[traced(ok(v => v), err(e => e = %e))]
+    #[traced(ok(v => v = ?v), err(e => e = %e))]
     fn option(n: u16) -> Option<Result<u16, Status>> {
         if n < 400 { Some(Ok(n)) } else { Some(Err(Status(n))) }
     }
@@ -455,12 +455,14 @@ off_result
     code: i64 = 404
 off_result
 option error \"status 404\"
+    v: str = \"Err(Status(404))\"
     e: str = \"status 404\"
     error.type: str = \"fidelity_outcome::judged::Status\"
     • exception
         exception.type: str = \"fidelity_outcome::judged::Status\"
         exception.message: str = \"status 404\"
 option
+    v: str = \"Ok(1)\"
 option_in_ok
     v: i64 = 3
 option_in_ok
@@ -687,7 +689,11 @@ holds_async error \"told\"
         use futures_util::{FutureExt, StreamExt};
         #[traced]
         fn returned() -> impl Future<Output = ()> {
-            async { panic!("in the future") }
+            async {
+                if true {
+                    panic!("in the future")
+                }
+            }
         }
         #[traced]
         fn constructor(n: u8) -> impl Future<Output = ()> {

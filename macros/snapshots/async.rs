@@ -1,0 +1,39 @@
+// #[traced()]
+// pub async fn load(&self, a: u64) -> Result<u64, Error> {
+//     self.find(a).await
+// }
+//
+// adds 236 tokens
+
+pub async fn load(&self, a: u64) -> Result<u64, Error> {
+    let mut __traced_call = ::traced::__private::Call::new({
+        static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+            "load",
+            ::traced::__private::SpanKind::Internal,
+            "traced-macros",
+            "0.1.0",
+            ::traced::__private::module_path!(),
+            "src/lib.rs",
+            1u32,
+        );
+        &SITE
+    });
+    let __traced_body = async move {
+        if let ::traced::__private::Some(__traced_value) = ::traced::__private::None::<
+            Result<u64, Error>,
+        > {
+            return __traced_value;
+        }
+        let a = a;
+        let __traced_value: Result<u64, Error> = { self.find(a).await };
+        __traced_value
+    };
+    let __traced_value = ::traced::__private::Drive {
+        call: ::traced::__private::Driven(&mut __traced_call),
+        body: ::traced::__private::pin!(__traced_body),
+    }
+        .await;
+    ::traced::__private::probe(&__traced_value)
+        .end(__traced_call, ::traced::__private::Verdict::Fault);
+    __traced_value
+}

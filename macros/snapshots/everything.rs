@@ -1,0 +1,101 @@
+// #[traced(
+//     name = "load",
+//     kind = client,
+//     parent = headers,
+//     links(&links),
+//     when = id>0,
+//     attr(id, ?opts),
+//     ok(found = >found.rows),
+//     err(Error{code, ..}= >code),
+//     error_if(e = >e.code>499)
+// )]
+// fn load(
+//     headers: &Headers,
+//     links: Vec<Context>,
+//     id: u64,
+//     opts: Opts,
+//     (_, b): (u8, u8),
+// ) -> Result<Found, Error> {
+//     find(id)
+// }
+//
+// adds 509 tokens
+
+fn load(
+    headers: &Headers,
+    links: Vec<Context>,
+    id: u64,
+    opts: Opts,
+    __traced_4: (u8, u8),
+) -> Result<Found, Error> {
+    let mut __traced_call = ::traced::__private::Call::new({
+        static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+            "load",
+            ::traced::__private::SpanKind::Client,
+            "traced-macros",
+            "0.1.0",
+            ::traced::__private::module_path!(),
+            "src/lib.rs",
+            1u32,
+        );
+        &SITE
+    });
+    if __traced_call.on() {
+        if ::traced::__private::holds(id > 0) {
+            __traced_call.parent(&headers);
+            __traced_call.links(&links);
+            if __traced_call.wants_attributes() {
+                ::traced::__private::attribute(&mut __traced_call, "id", &(id));
+                ::traced::__private::debug(&mut __traced_call, "opts", &(opts));
+            }
+        } else {
+            __traced_call.off();
+        }
+    }
+    let __traced_value = __traced_call
+        .run(move || -> Result<Found, Error> {
+            let headers = headers;
+            let _ = &headers;
+            let links = links;
+            let _ = &links;
+            let id = id;
+            let _ = &id;
+            let opts = opts;
+            let _ = &opts;
+            let __traced_4 = __traced_4;
+            let (_, b) = __traced_4;
+            let __traced_value: Result<Found, Error> = { find(id) };
+            __traced_value
+        });
+    if __traced_call.records() {
+        match ::traced::__private::success(&__traced_value) {
+            ::traced::__private::Some(found) => {
+                ::traced::__private::attribute(
+                    &mut __traced_call,
+                    "found.rows",
+                    &(found.rows),
+                );
+            }
+            #[allow(unreachable_patterns)]
+            _ => {}
+        }
+        match ::traced::__private::error(&__traced_value) {
+            ::traced::__private::Some(Error { code, .. }) => {
+                ::traced::__private::attribute(&mut __traced_call, "code", &(code));
+            }
+            #[allow(unreachable_patterns)]
+            _ => {}
+        }
+    }
+    let __traced_verdict = ::traced::__private::is_fault(
+        &__traced_call,
+        &__traced_value,
+        |__traced_error| match __traced_error {
+            e => ::traced::__private::holds(e.code > 499),
+            #[allow(unreachable_patterns)]
+            _ => true,
+        },
+    );
+    ::traced::__private::probe(&__traced_value).end(__traced_call, __traced_verdict);
+    __traced_value
+}

@@ -1,0 +1,43 @@
+// #[traced(kind = client)]
+// impl Store {
+//     const SIZE: usize = 3;
+//     fn get(self: Arc<Self>) -> u8 {
+//         self.0
+//     }
+//     #[traced(skip)]
+//     fn len(&self) -> usize {
+//         0
+//     }
+// }
+//
+// adds 145 tokens
+
+impl Store {
+    const SIZE: usize = 3;
+    fn get(self: Arc<Self>) -> u8 {
+        let mut __traced_call = ::traced::__private::Call::new({
+            static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+                "Store::get",
+                ::traced::__private::SpanKind::Client,
+                "traced-macros",
+                "0.1.0",
+                ::traced::__private::module_path!(),
+                "src/lib.rs",
+                1u32,
+            );
+            &SITE
+        });
+        let __traced_value = __traced_call
+            .run(move || -> u8 {
+                let _ = &self;
+                let __traced_value: u8 = { self.0 };
+                __traced_value
+            });
+        ::traced::__private::probe(&__traced_value)
+            .end(__traced_call, ::traced::__private::Verdict::Fault);
+        __traced_value
+    }
+    fn len(&self) -> usize {
+        0
+    }
+}

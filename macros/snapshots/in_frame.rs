@@ -1,0 +1,45 @@
+// #[traced()]
+// #[track_caller]
+// fn first(list: &[u8]) -> Option<u8> {
+//     let first = list.first()?;
+//     return Some(*first);
+// }
+//
+// adds 274 tokens
+
+#[track_caller]
+fn first(list: &[u8]) -> Option<u8> {
+    let mut __traced_call = ::traced::__private::Call::new({
+        static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+            "first",
+            ::traced::__private::SpanKind::Internal,
+            "traced-macros",
+            "0.1.0",
+            ::traced::__private::module_path!(),
+            "src/lib.rs",
+            1u32,
+        );
+        &SITE
+    });
+    let mut __traced_inside = __traced_call.enter(::traced::__private::name_of(|| ()));
+    let __traced_value = '__traced: {
+        let list = list;
+        let __traced_value: Option<u8> = {
+            let first = match ::traced::__private::Attempt::branch(list.first()) {
+                ::traced::__private::ControlFlow::Continue(value) => value,
+                ::traced::__private::ControlFlow::Break(residual) => {
+                    break '__traced ::traced::__private::Residual::from_residual(
+                        residual,
+                    );
+                }
+            };
+            break '__traced Some(*first);
+        };
+        __traced_value
+    };
+    __traced_inside.left = ::traced::__private::Left::Finished;
+    ::traced::__private::drop(__traced_inside);
+    ::traced::__private::probe(&__traced_value)
+        .end(__traced_call, ::traced::__private::Verdict::Fault);
+    __traced_value
+}

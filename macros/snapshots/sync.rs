@@ -1,0 +1,41 @@
+// #[traced(attr(a, total = b.len()))]
+// pub fn load(a: u64, mut b: Vec<u8>) -> Result<u64, Error> {
+//     b.push(1);
+//     Ok(a)
+// }
+//
+// adds 234 tokens
+
+pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
+    let mut __traced_call = ::traced::__private::Call::new({
+        static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+            "load",
+            ::traced::__private::SpanKind::Internal,
+            "traced-macros",
+            "0.1.0",
+            ::traced::__private::module_path!(),
+            "src/lib.rs",
+            1u32,
+        );
+        &SITE
+    });
+    if __traced_call.wants_attributes() {
+        ::traced::__private::attribute(&mut __traced_call, "a", &(a));
+        ::traced::__private::attribute(&mut __traced_call, "total", &(b.len()));
+    }
+    let __traced_value = __traced_call
+        .run(move || -> Result<u64, Error> {
+            let a = a;
+            let _ = &a;
+            let mut b = b;
+            let _ = &b;
+            let __traced_value: Result<u64, Error> = {
+                b.push(1);
+                Ok(a)
+            };
+            __traced_value
+        });
+    ::traced::__private::probe(&__traced_value)
+        .end(__traced_call, ::traced::__private::Verdict::Fault);
+    __traced_value
+}
