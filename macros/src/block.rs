@@ -33,11 +33,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 /// One function: traced, or as it was if there are faults.
 fn function(args: Args, function: Function, around: &Surroundings, errors: &mut Errors) -> TokenStream {
     let plain = function.clone().without_attr();
-    match Model::judge(args, function, around, errors) {
-        Some(model) => model.expand(),
+    let Some(model) = Model::judge(args, function, around, errors) else {
         // A parameter that only the misused attribute names is no second fault.
-        None => quote!(#[allow(unused_variables)] #plain),
-    }
+        return quote!(#[allow(unused_variables)] #plain);
+    };
+    model.expand()
 }
 
 /// The fault of an item that is neither a function nor an `impl`, at its keyword.

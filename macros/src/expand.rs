@@ -9,7 +9,7 @@ use quote::{ToTokens, quote_spanned};
 use crate::args::{ErrorIf, Exit, Root};
 use crate::attribute::Form;
 use crate::function::{Body, Function, split_inner_attributes};
-use crate::model::{Held, Judge, Model, Part, Shape, Site, Spawns, Taken, Value, ours};
+use crate::model::{Held, Home, Judge, Model, Part, Shape, Site, Spawns, Taken, Value, ours};
 use crate::{spawn, track};
 
 impl Model {
@@ -31,13 +31,12 @@ impl Model {
         //     <attributes of the value>  probe(&value).end(call);
         //     value
         // }
-        let rest = match self.shape {
-            // Nothing comes behind a value that never is.
-            Shape::Sync if matches!(self.value, Value::Never) => {
-                let body = self.closure(&block);
-                emit!(__traced_call.run(#body))
-            }
-            Shape::Sync if self.in_frame => {
+        let rest = match (self.shape, self.home) {
+            (Shape::Sync, Home::Bare) => emit! {
+                let __traced_inside = __traced_call.enter(#private::name_of(|| ()));
+                #block
+            },
+            (Shape::Sync, Home::Frame) => {
                 let value = self.body_in_frame(block);
                 emit! {
                     let mut __traced_inside = __traced_call.enter(#private::name_of(|| ()));
@@ -48,7 +47,12 @@ impl Model {
                     __traced_value
                 }
             }
-            Shape::Sync => {
+            // Nothing comes behind a value that never is.
+            (Shape::Sync, Home::Own) if matches!(self.value, Value::Never) => {
+                let body = self.closure(&block);
+                emit!(__traced_call.run(#body))
+            }
+            (Shape::Sync, Home::Own) => {
                 let body = self.closure(&block);
                 emit! {
                     let __traced_value = __traced_call.run(#body);
@@ -56,7 +60,7 @@ impl Model {
                     __traced_value
                 }
             }
-            Shape::Async => {
+            (Shape::Async, _) => {
                 let body = self.async_block(&block);
                 let give = if matches!(self.value, Value::Never) {
                     emit!(match __traced_value {})
@@ -74,13 +78,13 @@ impl Model {
                     #give
                 }
             }
-            Shape::Future(held) => {
+            (Shape::Future(held), _) => {
                 let made = self.made(block);
                 let finish = self.finish(&emit!(__traced_value));
                 let outcome = emit!(|__traced_value: &_, mut __traced_call: #private::Call| { #finish });
                 self.hand_over(held, &made, "traced", "BoxedFuture", &outcome)
             }
-            Shape::Stream(held) => {
+            (Shape::Stream(held), _) => {
                 let made = self.made(block);
                 let outcome = emit!(|__traced_call: #private::Call| __traced_call.end());
                 self.hand_over(held, &made, "traced_stream", "BoxedStream", &outcome)
@@ -155,9 +159,16 @@ impl Model {
         if !steps.is_empty() && !alone {
             steps = emit!(if #call.on() { #steps });
         }
-        emit! {
-            let mut __traced_call = #private::Call::new(#site);
-            #steps
+        match self.shape {
+            Shape::Sync | Shape::Async => emit! {
+                let mut __traced_call = #private::Call::new(#site);
+                #steps
+            },
+            Shape::Future(_) | Shape::Stream(_) => emit! {
+                let __traced_site = #site;
+                let mut __traced_call = #private::Call::new(__traced_site);
+                #steps
+            },
         }
     }
 
@@ -169,7 +180,7 @@ impl Model {
         let records = if records.is_empty() { records } else { emit!(if #call.records() { #records }) };
         let end = match (&self.value, &self.errors) {
             (Value::Unit | Value::Never, _) if self.gives_itself() => emit!(#call.end();),
-            (_, Judge::Off) => emit!(#call.end();),
+            (_, Judge::Off) => emit!(#call.pass();),
             (_, Judge::ByType) => emit!(#private::probe(#value).end(#call, #private::Verdict::Fault);),
             (_, Judge::If(span, error_if)) => {
                 let ErrorIf { pattern, condition } = &**error_if;
@@ -231,54 +242,61 @@ impl Model {
         }
     }
 
-    /// The parameters, bound as the language binds them, and the user's block behind them.
-    fn body(&self, block: &TokenStream) -> TokenStream {
+    /// The parameters, bound as the language binds them, and the user's block behind them, whose value `leave`
+    /// gives.
+    fn body(&self, block: &TokenStream, leave: &TokenStream) -> TokenStream {
         let bindings = &self.bindings;
-        match &self.value {
-            // What the block's last expression borrows must be given back before the parameters go.
-            Value::Written(ty) => emit!(#(#bindings)* let __traced_value: #ty = #block; __traced_value),
-            Value::Unit => emit!(#(#bindings)* let __traced_value: () = #block; __traced_value),
-            Value::Inferred => emit!(#(#bindings)* let __traced_value = #block; __traced_value),
-            Value::Never => emit!(#(#bindings)* #block),
+        let ty = match &self.value {
+            Value::Written(ty) => emit!(: #ty),
+            Value::Unit => emit!(: ()),
+            Value::Opaque | Value::Output(_) | Value::Inferred => TokenStream::new(),
+            Value::Never => return emit!(#(#bindings)* #block),
+        };
+        emit! {
+            #(#bindings)*
+            // What the block's last expression borrows is given back here, before the parameters go.
+            let __traced_value #ty = #block;
+            #[allow(unreachable_code)]
+            #leave __traced_value;
         }
     }
 
     fn closure(&self, block: &TokenStream) -> TokenStream {
-        let body = self.body(block);
+        let body = self.body(block, &emit!(return));
         match &self.value {
             Value::Written(ty) => emit!(move || -> #ty { #body }),
             Value::Unit => emit!(move || -> () { #body }),
             Value::Never => emit!(move || -> ! { #body }),
-            Value::Inferred => emit!(move || { #body }),
+            // The block stands last, where it hears of the type that is wanted of it.
+            Value::Output(_) => {
+                let bindings = &self.bindings;
+                emit!(move || { #(#bindings)* #block })
+            }
+            Value::Opaque | Value::Inferred => emit!(move || { #body }),
         }
     }
 
     fn async_block(&self, block: &TokenStream) -> TokenStream {
         let private = self.private();
+        let bindings = &self.bindings;
+        let (ty, body) = match &self.value {
+            Value::Never => {
+                let ty = emit!(#private::Infallible);
+                let value = emit!(let __traced_value: #ty = #block;);
+                (Some(ty), emit!(#(#bindings)* #value #[allow(unreachable_code)] return __traced_value;))
+            }
+            Value::Written(ty) => (Some(ty.clone()), self.body(block, &emit!(return))),
+            _ => (None, self.body(block, &emit!(return))),
+        };
         // An `async` block has no place for its type; a return that is never reached is one.
-        let typed = |ty: TokenStream| {
+        let typed = ty.map(|ty| {
             emit! {
                 if let #private::Some(__traced_value) = #private::None::<#ty> {
                     return __traced_value;
                 }
             }
-        };
-        let bindings = &self.bindings;
-        match &self.value {
-            Value::Never => {
-                let ty = emit!(#private::Infallible);
-                let typed = typed(ty.clone());
-                emit!(async move { #typed #(#bindings)* let __traced_value: #ty = #block; __traced_value })
-            }
-            Value::Written(ty) => {
-                let (typed, body) = (typed(ty.clone()), self.body(block));
-                emit!(async move { #typed #body })
-            }
-            Value::Unit | Value::Inferred => {
-                let body = self.body(block);
-                emit!(async move { #body })
-            }
-        }
+        });
+        emit!(async move { #typed #body })
     }
 
     /// The body as a block of the function's own frame.
@@ -288,18 +306,28 @@ impl Model {
             Some(statements) => emit!({ #statements }),
             None => block,
         };
-        let body = self.body(&block);
-        emit!(#label: { #body })
+        let body = self.body(&block, &emit!(break #label));
+        match &self.value {
+            // Each exit is to become this type, not what the first one is.
+            Value::Written(ty) => emit! {{
+                let __traced_value: #ty = #label: { #body };
+                __traced_value
+            }},
+            _ => emit!(#label: { #body }),
+        }
     }
 
     /// The future or stream that the body makes.
     fn made(&self, block: TokenStream) -> TokenStream {
-        if self.in_frame {
+        if self.home == Home::Frame {
             return self.body_in_frame(block);
         }
         let private = self.private();
         let body = self.closure(&block);
-        emit!(#private::made(#body))
+        match &self.value {
+            Value::Output(ty) => emit!(#private::made_future::<#ty, _>(#body)),
+            _ => emit!(#private::made(#body)),
+        }
     }
 
     fn hand_over(
@@ -314,7 +342,7 @@ impl Model {
         let hand = match held {
             Held::ByValue => {
                 let function = proc_macro2::Ident::new(function, Span::mixed_site());
-                emit!(#private::#function(__traced_call, __traced_body, #outcome))
+                emit!(#private::#function(__traced_call, __traced_site, __traced_body, #outcome))
             }
             Held::Boxed => {
                 let boxed = proc_macro2::Ident::new(boxed, Span::mixed_site());
@@ -322,7 +350,7 @@ impl Model {
                     syn::ReturnType::Type(_, ty) => located(ty),
                     syn::ReturnType::Default => Span::mixed_site(),
                 };
-                quote_spanned!(span=> #private::#boxed::carry(__traced_body, __traced_call, #outcome))
+                quote_spanned!(span=> #private::#boxed::carry(__traced_body, __traced_call, __traced_site, #outcome))
             }
         };
         emit! {

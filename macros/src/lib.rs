@@ -15,6 +15,8 @@ mod block;
 mod errors;
 mod expand;
 mod function;
+#[cfg(test)]
+mod fuzz;
 mod hand;
 mod model;
 #[cfg(test)]

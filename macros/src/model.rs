@@ -22,8 +22,7 @@ pub(crate) struct Model {
     pub(crate) site: Site,
     pub(crate) shape: Shape,
     pub(crate) value: Value,
-    /// Whether the body must stay in the function's own frame, for `#[track_caller]`.
-    pub(crate) in_frame: bool,
+    pub(crate) home: Home,
     pub(crate) bindings: Vec<TokenStream>,
     pub(crate) entry: Entry,
     pub(crate) exits: Vec<Taken>,
@@ -52,6 +51,17 @@ pub(crate) enum Shape {
     Stream(Held),
 }
 
+/// Where the body runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Home {
+    /// In a closure or an `async` block, which owns the parameters and sees every return.
+    Own,
+    /// In the function's frame, as a labelled block: a closure is no `#[track_caller]`.
+    Frame,
+    /// In the function's frame, as it was: its value is of no interest, and only there has it a type.
+    Bare,
+}
+
 /// How a returned future or stream is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Held {
@@ -67,7 +77,11 @@ pub(crate) enum Value {
     Never,
     /// It can be written in a `let`.
     Written(TokenStream),
-    /// It holds an `impl Trait` that only inference knows.
+    /// It is an `impl Trait`, which only inference knows.
+    Opaque,
+    /// The future that is returned gives it.
+    Output(TokenStream),
+    /// Nothing is known of it.
     Inferred,
 }
 
@@ -146,19 +160,18 @@ impl Model {
         let captured = on_parameters(&function, errors);
         let function = function.without_attr();
         let shape = shape(&function, &args, errors);
-        let (parameters, bindings, sig) = parameters(&function, &args, &captured);
+        let value = value(&function.sig.output, shape);
+        let home = home(&function, &args, shape, &value);
+        let (parameters, bindings, moved) = parameters(&function, &args, &captured);
+        let (bindings, sig) =
+            if home == Home::Bare { (Vec::new(), function.sig.clone()) } else { (bindings, moved) };
         let attributes = captured
             .into_iter()
             .chain(args.attr.take().map(|slot| slot.value).into_iter().flatten())
             .collect::<Vec<_>>();
         judge_names(&attributes, &parameters, errors);
         attribute::judge(&attributes, errors);
-        for slot in [&args.when, &args.parent, &args.links].into_iter().flatten() {
-            if let Some(fault) = attribute::leaving(&slot.value) {
-                errors.push(fault);
-            }
-        }
-        let value = value(&function.sig.output, shape);
+        judge_leaving(&args, errors);
         judge_exits(&args, shape, &function.sig.output, errors);
         let exits = exits(&mut args, errors);
         if !errors.is_empty() {
@@ -178,13 +191,12 @@ impl Model {
             scope: args.scope.map_or_else(callers_crate, |slot| (slot.value.value(), String::new())),
             place: function.sig.ident.span(),
         };
-        let in_frame = function.attrs.iter().any(|attribute| attribute.path().is_ident("track_caller"));
         Some(Self {
             krate,
             site,
             shape,
             value,
-            in_frame,
+            home,
             bindings,
             entry: Entry {
                 when: args.when.map(|slot| slot.value),
@@ -240,7 +252,11 @@ fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
         for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("attr")) {
             let on = match &attribute.meta {
                 syn::Meta::Path(_) => Some(OnParameter { key: None, form: Form::ByType }),
-                _ => errors.keep(attribute.parse_args::<OnParameter>()),
+                syn::Meta::NameValue(_) => {
+                    errors.at(&attribute.meta, OnParameter::FORM);
+                    None
+                }
+                syn::Meta::List(_) => errors.keep(attribute.parse_args::<OnParameter>()),
             };
             let Some(on) = on else { continue };
             let Some(name) = &name else {
@@ -265,12 +281,23 @@ fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
     captured
 }
 
+/// What is evaluated beside the body cannot leave the function.
+fn judge_leaving(args: &Args, errors: &mut Errors) {
+    let of = |slot: &Option<crate::args::Slot<Expr>>| slot.clone().map(|slot| (slot.key, slot.value));
+    let error_if = args.error_if.clone().map(|slot| (slot.key, slot.value.condition));
+    for (key, value) in [of(&args.when), of(&args.parent), of(&args.links), error_if].into_iter().flatten() {
+        if let Some(leave) = crate::track::first_exit(&value) {
+            errors.at(&leave, format_args!("`{key}` cannot leave the function; put `{leave}` into the body"));
+        }
+    }
+}
+
 /// A shorthand must begin with a parameter.
 fn judge_names(attributes: &[Attribute], parameters: &[Ident], errors: &mut Errors) {
     for attribute in attributes {
         let Key::Text(_) = attribute.key else { continue };
         let Some(root) = attribute::root(&attribute.expr) else { continue };
-        judge_name(root, parameters, "parameter", errors);
+        judge_name(root, parameters, "no parameter", errors);
     }
 }
 
@@ -279,13 +306,18 @@ fn judge_name(root: &Ident, known: &[Ident], what: &str, errors: &mut Errors) {
         return;
     }
     let names: Vec<String> = known.iter().map(|name| name.unraw().to_string()).collect();
+    // A pattern has names of types as well, which nobody means.
+    let names: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !name.starts_with(char::is_uppercase)).collect();
     let name = root.to_string();
-    let remedy = match suggest::nearest(&name, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if name == "self" => "this function has no receiver".to_owned(),
-        None => format!("give the expression a key: `key = {name}`"),
+    let remedy = if name == "self" {
+        "this function has no receiver".to_owned()
+    } else if names.is_empty() || name.starts_with(char::is_uppercase) {
+        format!("give the expression a key: `key = {name}`")
+    } else {
+        suggest::remedy(&name, &names)
     };
-    errors.at(root, format_args!("no {what} `{name}`; {remedy}"));
+    errors.at(root, format_args!("{what} `{name}`; {remedy}"));
 }
 
 /// Which of the four shapes the function has.
@@ -402,54 +434,94 @@ fn named_bound<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Opti
     })
 }
 
+/// Where the body has to run to be what it was.
+fn home(function: &Function, args: &Args, shape: Shape, value: &Value) -> Home {
+    let is_tracked = function.attrs.iter().any(|attribute| attribute.path().is_ident("track_caller"));
+    let is_read = args.ret.is_some() || args.ok.is_some() || args.err.is_some() || args.error_if.is_some();
+    match (shape, value) {
+        (Shape::Async, _) => Home::Own,
+        (Shape::Sync, Value::Opaque) if !is_read => Home::Bare,
+        (Shape::Sync, Value::Never) if is_tracked => Home::Bare,
+        _ if is_tracked => Home::Frame,
+        _ => Home::Own,
+    }
+}
+
 /// The type to write for what the body gives.
 fn value(output: &ReturnType, shape: Shape) -> Value {
     let ReturnType::Type(_, ty) = output else { return Value::Unit };
     match ungrouped(ty) {
         Type::Never(_) => Value::Never,
         Type::Tuple(tuple) if tuple.elems.is_empty() => Value::Unit,
-        Type::ImplTrait(_) => Value::Inferred,
-        _ if matches!(shape, Shape::Future(Held::ByValue) | Shape::Stream(Held::ByValue)) => Value::Inferred,
-        ty => {
-            let mut depth_of_impl = false;
-            let tokens = without_impl(ty.to_token_stream(), &mut depth_of_impl);
-            // An `impl` that is more than a plain argument: leave everything to inference.
-            if depth_of_impl { Value::Inferred } else { Value::Written(tokens) }
-        }
+        Type::ImplTrait(ty) if shape == Shape::Future(Held::ByValue) => match output_of(ty.bounds.iter()) {
+            Some(output) => Value::Output(writable(output.to_token_stream())),
+            None => Value::Inferred,
+        },
+        Type::ImplTrait(_) => Value::Opaque,
+        ty => Value::Written(writable(ty.to_token_stream())),
     }
 }
 
-/// The type with our own hygiene, so that what is wrong with it is said once, where the user wrote it.
-/// An `impl Trait` inside makes it unwritable, which sets `has_impl`.
-fn without_impl(tokens: TokenStream, has_impl: &mut bool) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|token| match token {
+/// The `T` of `Future<Output = T>`.
+fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<&'a Type> {
+    bounds.find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(of) if of.ident == "Output" => Some(&of.ty),
+            _ => None,
+        })
+    })
+}
+
+/// A type as it can be written inside the body: with our own hygiene, so that what is wrong with it is said once,
+/// where the user wrote it, and with `_` for each `impl Trait` in it.
+fn writable(tokens: TokenStream) -> TokenStream {
+    let mut out = Vec::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        out.push(match token {
+            TokenTree::Ident(ident) if ident == "impl" => {
+                skip_bounds(&mut tokens);
+                TokenTree::Ident(Ident::new("_", ours(ident.span())))
+            }
+            // `$crate` means what it means only where it was written.
+            TokenTree::Ident(ident) if ident == "$crate" => TokenTree::Ident(ident),
             TokenTree::Group(group) => {
-                let inner = without_impl(group.stream(), has_impl);
-                let mut copy = proc_macro2::Group::new(group.delimiter(), inner);
+                let mut copy = proc_macro2::Group::new(group.delimiter(), writable(group.stream()));
                 copy.set_span(ours(group.span()));
                 TokenTree::Group(copy)
-            }
-            TokenTree::Ident(ident) => {
-                *has_impl |= ident == "impl";
-                // `$crate` means what it means only where it was written.
-                if ident == "$crate" {
-                    return TokenTree::Ident(ident);
-                }
-                let span = ours(ident.span());
-                TokenTree::Ident({
-                    let mut ident = ident;
-                    ident.set_span(span);
-                    ident
-                })
             }
             mut other => {
                 other.set_span(ours(other.span()));
                 other
             }
-        })
-        .collect()
+        });
+    }
+    out.into_iter().collect()
+}
+
+/// Goes to where the bounds behind an `impl` end: a comma, an `=` or a `>` that is none of theirs.
+fn skip_bounds(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree>>) {
+    let mut depth = 0_u32;
+    let mut previous = ' ';
+    while let Some(token) = tokens.peek() {
+        let char = match token {
+            TokenTree::Punct(punct) => punct.as_char(),
+            _ => ' ',
+        };
+        match char {
+            '<' => depth += 1,
+            // The end of `->`.
+            '>' if previous == '-' => {}
+            '>' | ',' if depth == 0 => return,
+            '>' => depth -= 1,
+            _ => {}
+        }
+        previous = char;
+        tokens.next();
+    }
 }
 
 /// A place in the user's source that names resolve from as from the macro's call.
@@ -460,14 +532,12 @@ pub(crate) fn ours(span: Span) -> Span {
 /// `ok`, `err` and `error_if` need a value that can be one.
 fn judge_exits(args: &Args, shape: Shape, output: &ReturnType, errors: &mut Errors) {
     let keys = [
-        args.ok.as_ref().map(|slot| (&slot.key, "returns no `Result` or `Option`")),
-        args.err.as_ref().map(|slot| (&slot.key, "returns no `Result`")),
-        args.error_if.as_ref().map(|slot| (&slot.key, "returns no `Result`")),
-        args.ret.as_ref().map(|slot| (&slot.key, "returns nothing")),
+        args.ok.as_ref().map(|slot| (&slot.key, "returns no `Result` or `Option`", plainly_no_alias(output))),
+        args.err.as_ref().map(|slot| (&slot.key, "returns no `Result`", plainly_no_alias(output))),
+        args.error_if.as_ref().map(|slot| (&slot.key, "returns no `Result`", plainly_no_alias(output))),
+        args.ret.as_ref().map(|slot| (&slot.key, "returns nothing", gives_nothing(output))),
     ];
-    let no_value = matches!(output, ReturnType::Default)
-        || matches!(output, ReturnType::Type(_, ty) if matches!(ungrouped(ty), Type::Never(_)));
-    for (key, why) in keys.into_iter().flatten() {
+    for (key, why, no_value) in keys.into_iter().flatten() {
         if matches!(shape, Shape::Stream(_)) {
             errors.at(
                 key,
@@ -476,6 +546,15 @@ fn judge_exits(args: &Args, shape: Shape, output: &ReturnType, errors: &mut Erro
         } else if no_value {
             errors.at(key, format_args!("this function {why}; remove `{key}`"));
         }
+    }
+}
+
+fn gives_nothing(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return true };
+    match ungrouped(ty) {
+        Type::Never(_) => true,
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        _ => false,
     }
 }
 
@@ -498,7 +577,7 @@ fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
         let bound = names(exit.pattern.to_token_stream());
         for attribute in &exit.attributes {
             if let (Key::Text(_), Some(root)) = (&attribute.key, attribute::root(&attribute.expr)) {
-                judge_name(root, &bound, "name in the pattern:", errors);
+                judge_name(root, &bound, "the pattern binds no", errors);
             }
         }
     }
@@ -616,7 +695,8 @@ fn rebind(
     } else {
         let name = Ident::new(&format!("__traced_{index}"), Span::mixed_site());
         let pattern = std::mem::replace(&mut *typed.pat, syn::parse_quote!(#name));
-        vec![emit!(#attrs let #name = #name;), emit!(#attrs let #pattern = #name;)]
+        // `mut` for the sake of `ref mut` in the pattern.
+        vec![emit!(#attrs let mut #name = #name;), emit!(#attrs let #pattern = #name;)]
     };
     // Lints on a parameter are about the name it binds, and that stands in the body now.
     typed.attrs = cfgs;

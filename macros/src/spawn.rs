@@ -3,33 +3,33 @@
 //! This works on tokens, so it sees calls inside other macros as well, and it goes by path: a function that is
 //! called `tokio::spawn` is taken for tokio's. What it cannot see has `traced::spawn` and `traced::propagate`.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::Path;
 
-/// What a spawn function takes.
+/// How the argument of a call is carried.
 #[derive(Clone, Copy)]
-enum Takes {
-    Future,
-    Closure,
-    /// Either: a path that the user named.
-    Either,
+enum Carried {
+    /// If it is a future or a closure: nobody said that this function is what its path looks like.
+    Perhaps,
+    /// Surely: the user named the path.
+    Surely,
 }
 
 /// The paths that are known without being named. A module is often imported, a function rarely.
-const KNOWN: &[(&[&str], Takes)] = &[
-    (&["tokio", "spawn"], Takes::Future),
-    (&["tokio", "task", "spawn"], Takes::Future),
-    (&["tokio", "task", "spawn_local"], Takes::Future),
-    (&["tokio", "task", "spawn_blocking"], Takes::Closure),
-    (&["task", "spawn"], Takes::Future),
-    (&["task", "spawn_local"], Takes::Future),
-    (&["task", "spawn_blocking"], Takes::Closure),
-    (&["std", "thread", "spawn"], Takes::Closure),
-    (&["thread", "spawn"], Takes::Closure),
-    (&["rayon", "spawn"], Takes::Closure),
+const KNOWN: &[&[&str]] = &[
+    &["tokio", "spawn"],
+    &["tokio", "task", "spawn"],
+    &["tokio", "task", "spawn_local"],
+    &["tokio", "task", "spawn_blocking"],
+    &["task", "spawn"],
+    &["task", "spawn_local"],
+    &["task", "spawn_blocking"],
+    &["std", "thread", "spawn"],
+    &["thread", "spawn"],
+    &["rayon", "spawn"],
 ];
 
-/// Where a builder's chain begins; its `.spawn(…)` takes a closure.
+/// Where a builder's chain begins that ends in `.spawn(…)`.
 const BUILDERS: &[&[&str]] = &[&["std", "thread", "Builder", "new"], &["thread", "Builder", "new"]];
 
 /// Wraps the arguments of all spawn calls in `body`.
@@ -54,8 +54,14 @@ impl Carrier<'_> {
         // The path that ends just before the next token, and whether a builder's chain goes on there.
         let mut path: Vec<String> = Vec::new();
         let mut builder = false;
+        // How many tokens a `<_>` behind the path still has, which says nothing.
+        let mut inferred = 0;
         for (index, token) in tokens.iter().enumerate() {
             match token {
+                TokenTree::Ident(_) if inferred > 0 => {
+                    inferred -= 1;
+                    out.push(token.clone());
+                }
                 TokenTree::Ident(ident) => {
                     let joined = ends_with_colons(&tokens[..index]);
                     if !joined {
@@ -72,12 +78,17 @@ impl Carrier<'_> {
                 TokenTree::Group(group) => {
                     let called = std::mem::take(&mut path);
                     let is_call = group.delimiter() == Delimiter::Parenthesis;
-                    let takes = if is_call { self.takes(&called, builder) } else { None };
+                    let carried = if is_call { self.carried(&called, builder) } else { None };
                     builder = is_call && (builder || is(&called, BUILDERS));
-                    out.push(TokenTree::Group(self.group(group, takes)));
+                    out.push(TokenTree::Group(self.group(group, carried)));
                 }
                 TokenTree::Punct(punct) => {
-                    if punct.as_char() != ':' {
+                    if punct.as_char() == '<' && ends_with_colons(&tokens[..index]) {
+                        inferred = inferred_arguments(&tokens[index..]);
+                    }
+                    if inferred > 0 {
+                        inferred -= 1;
+                    } else if punct.as_char() != ':' {
                         path.clear();
                     }
                     builder &= matches!(punct.as_char(), '.' | '?');
@@ -93,32 +104,25 @@ impl Carrier<'_> {
         out.into_iter().collect()
     }
 
-    fn takes(&self, path: &[String], builder: bool) -> Option<Takes> {
-        if builder && path == [".", "spawn"] {
-            return Some(Takes::Closure);
-        }
+    fn carried(&self, path: &[String], builder: bool) -> Option<Carried> {
         if self.also.iter().any(|also| also == path) {
-            return Some(Takes::Either);
+            return Some(Carried::Surely);
         }
-        KNOWN.iter().find(|(known, _)| known == &path).map(|(_, takes)| *takes)
+        let known = is(path, KNOWN) || (builder && path == [".", "spawn"]);
+        known.then_some(Carried::Perhaps)
     }
 
     /// The group with its own content walked, and wrapped if it is the one argument of a spawn call.
-    fn group(&self, group: &Group, takes: Option<Takes>) -> Group {
+    fn group(&self, group: &Group, carried: Option<Carried>) -> Group {
         let mut content = self.walk(group.stream());
-        if let Some(takes) = takes
+        if let Some(carried) = carried
             && let Some(argument) = only_argument(content.clone())
         {
-            let function = Ident::new(
-                match takes {
-                    Takes::Future => "future",
-                    Takes::Closure => "closure",
-                    Takes::Either => "propagate",
-                },
-                Span::mixed_site(),
-            );
             let krate = self.krate;
-            content = emit!(#krate::__private::#function(#argument));
+            content = match carried {
+                Carried::Perhaps => emit!(#krate::__private::spawned(#argument).carry()),
+                Carried::Surely => emit!(#krate::__private::propagate(#argument)),
+            };
         }
         let mut copy = Group::new(group.delimiter(), content);
         copy.set_span(group.span());
@@ -136,6 +140,18 @@ fn is_punct(token: &TokenTree, char: char) -> bool {
 
 fn ends_with_colons(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [.., a, b] if is_punct(a, ':') && is_punct(b, ':'))
+}
+
+/// How many tokens `<_>` has, if that is how `tokens` begin.
+fn inferred_arguments(tokens: &[TokenTree]) -> usize {
+    match tokens {
+        [open, TokenTree::Ident(ident), close, ..]
+            if is_punct(open, '<') && ident == "_" && is_punct(close, '>') =>
+        {
+            3
+        }
+        _ => 0,
+    }
 }
 
 /// The argument, without a trailing comma; `None` if there is none, or more than one.
@@ -162,19 +178,24 @@ mod tests {
 
     #[test]
     fn known_paths_are_carried() {
-        assert_eq!(carried("tokio::spawn(work())"), tokens("tokio::spawn(t::__private::future(work()))"));
+        assert_eq!(
+            carried("tokio::spawn(work())"),
+            tokens("tokio::spawn(t::__private::spawned(work()).carry())")
+        );
         assert_eq!(
             carried("::std::thread::spawn(|| 1)"),
-            tokens("::std::thread::spawn(t::__private::closure(|| 1))")
+            tokens("::std::thread::spawn(t::__private::spawned(|| 1).carry())")
         );
         assert_eq!(carried("my::spawn(x)"), tokens("my::spawn(t::__private::propagate(x))"));
         assert_eq!(
             carried("vec![tokio::spawn(tokio::spawn(a),)]"),
-            tokens("vec![tokio::spawn(t::__private::future(tokio::spawn(t::__private::future(a))))]")
+            tokens(
+                "vec![tokio::spawn(t::__private::spawned(tokio::spawn(t::__private::spawned(a).carry())).carry())]"
+            )
         );
         assert_eq!(
             carried("thread::Builder::new().name(n)?.spawn(f)"),
-            tokens("thread::Builder::new().name(n)?.spawn(t::__private::closure(f))")
+            tokens("thread::Builder::new().name(n)?.spawn(t::__private::spawned(f).carry())")
         );
     }
 

@@ -42,10 +42,10 @@ impl VisitMut for Exits<'_> {
                 let value = &attempt.expr;
                 let private = emit!(#krate::__private);
                 *expr = Expr::Verbatim(quote_spanned!(span=>
-                    match #private::Attempt::branch(#value) {
+                    (match #private::Attempt::branch(#value) {
                         #private::ControlFlow::Continue(value) => value,
                         #private::ControlFlow::Break(residual) => break #label #private::Residual::from_residual(residual),
-                    }
+                    })
                 ));
             }
             _ => {}

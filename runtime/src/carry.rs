@@ -3,7 +3,9 @@
 //! The macro sees the spawn calls in a body and sends their argument through this module; what no macro can see
 //! has a function here.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
@@ -105,9 +107,63 @@ impl<F: Future> Future for Propagated<F> {
     }
 }
 
-/// What the macro puts around a closure it sees being spawned: as [`propagate`], without the box.
-#[inline]
-pub fn closure<R, F: FnOnce() -> R>(work: F) -> impl FnOnce() -> R + use<R, F> {
+/// What the macro puts around the argument of a spawn call it sees. It goes by the name of what is called, so the
+/// argument may be anything: the compiler finds the first of three steps whose bounds it meets.
+pub fn spawned<T>(work: T) -> Spawned<T> {
+    Spawned(Called(Anything(Cell::new(Some(work)))))
+}
+
+/// A future is carried.
+pub struct Spawned<T>(Called<T>);
+
+/// A closure is carried.
+pub struct Called<T>(Anything<T>);
+
+/// Anything else passes unchanged.
+pub struct Anything<T>(Cell<Option<T>>);
+
+impl<T: Future> Spawned<T> {
+    /// The future, carried.
+    pub fn carry(&self) -> Propagated<T> {
+        self.work().carry(Context::current())
+    }
+}
+
+impl<R, T: FnOnce() -> R> Called<T> {
+    /// The closure, carried.
+    pub fn carry(&self) -> impl FnOnce() -> R + use<R, T> {
+        closure(self.work())
+    }
+}
+
+impl<T> Anything<T> {
+    /// What it was.
+    pub fn carry(&self) -> T {
+        self.work()
+    }
+
+    fn work(&self) -> T {
+        self.0.take().expect("generated code asks once")
+    }
+}
+
+impl<T> Deref for Spawned<T> {
+    type Target = Called<T>;
+
+    fn deref(&self) -> &Called<T> {
+        &self.0
+    }
+}
+
+impl<T> Deref for Called<T> {
+    type Target = Anything<T>;
+
+    fn deref(&self) -> &Anything<T> {
+        &self.0
+    }
+}
+
+fn closure<R, F: FnOnce() -> R>(work: F) -> impl FnOnce() -> R + use<R, F> {
     let cx = Context::current();
     move || {
         let _current = cx.attach();
@@ -115,9 +171,8 @@ pub fn closure<R, F: FnOnce() -> R>(work: F) -> impl FnOnce() -> R + use<R, F> {
     }
 }
 
-/// What the macro puts around a future it sees being spawned.
-#[inline]
-pub fn future<F: Future>(work: F) -> Propagated<F> {
+#[cfg(feature = "tokio")]
+fn future<F: Future>(work: F) -> Propagated<F> {
     work.carry(Context::current())
 }
 

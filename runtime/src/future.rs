@@ -3,13 +3,18 @@
 //! An `async fn` keeps call and body in its own frame and lends both to `Drive`. A function that returns a
 //! future or a stream hands both over to `Traced` or `TracedStream`, which own them.
 
+use std::fmt;
 use std::future::Future;
+use std::panic::UnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::future::FusedFuture;
+use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
 
+use crate::callsite::Callsite;
 use crate::span::{Call, Left};
 
 /// A body being polled inside the span of its call.
@@ -35,6 +40,9 @@ impl Drop for Driven<'_> {
     }
 }
 
+// A future that was caught panicking is not polled again, whether it is traced or not.
+impl<F: UnwindSafe> UnwindSafe for Drive<'_, F> {}
+
 impl<F: Future> Future for Drive<'_, F> {
     type Output = F::Output;
 
@@ -53,10 +61,11 @@ macro_rules! owner {
     ($(#[$doc:meta])* $name:ident) => {
         pin_project! {
             $(#[$doc])*
-            #[derive(Debug)]
             #[must_use = "nothing happens unless it is polled"]
             pub struct $name<B, O> {
                 call: Option<Call>,
+                // Where to ask once more at the first poll, if nothing was set up when the function was called.
+                site: Option<&'static Callsite>,
                 outcome: Option<O>,
                 // Always there, until the drop takes it out while the span is still current.
                 #[pin]
@@ -74,6 +83,12 @@ macro_rules! owner {
                 }
             }
         }
+
+        impl<B: fmt::Debug, O> fmt::Debug for $name<B, O> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.body.fmt(f)
+            }
+        }
     };
 }
 
@@ -89,22 +104,32 @@ owner! {
 
 /// Hands a future and its call over; `outcome` reads the value and ends the call.
 #[inline]
-pub fn traced<F, O>(call: Call, body: F, outcome: O) -> Traced<F, O>
+pub fn traced<F, O>(
+    call: Call,
+    site: impl Into<Option<&'static Callsite>>,
+    body: F,
+    outcome: O,
+) -> Traced<F, O>
 where
     F: Future,
     O: FnOnce(&F::Output, Call),
 {
-    Traced { call: Some(call), outcome: Some(outcome), body: Some(body) }
+    Traced { call: Some(call), site: site.into(), outcome: Some(outcome), body: Some(body) }
 }
 
 /// Hands a stream and its call over; `outcome` ends the call.
 #[inline]
-pub fn traced_stream<S, O>(call: Call, body: S, outcome: O) -> TracedStream<S, O>
+pub fn traced_stream<S, O>(
+    call: Call,
+    site: impl Into<Option<&'static Callsite>>,
+    body: S,
+    outcome: O,
+) -> TracedStream<S, O>
 where
     S: Stream,
     O: FnOnce(Call),
 {
-    TracedStream { call: Some(call), outcome: Some(outcome), body: Some(body) }
+    TracedStream { call: Some(call), site: site.into(), outcome: Some(outcome), body: Some(body) }
 }
 
 impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
@@ -115,6 +140,7 @@ impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
         let body = this.body.as_pin_mut().expect("only the drop takes the body");
         // Whoever polls a future that is over meets that future, as without us.
         let Some(call) = this.call else { return body.poll(cx) };
+        call.ask_again(this.site.take());
         let mut inside = call.enter(std::any::type_name::<F>);
         let polled = body.poll(cx);
         inside.left = Left::by(&polled);
@@ -128,6 +154,18 @@ impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
     }
 }
 
+impl<F: FusedFuture, O: FnOnce(&F::Output, Call)> FusedFuture for Traced<F, O> {
+    fn is_terminated(&self) -> bool {
+        self.body.as_ref().is_none_or(F::is_terminated)
+    }
+}
+
+impl<S: FusedStream, O: FnOnce(Call)> FusedStream for TracedStream<S, O> {
+    fn is_terminated(&self) -> bool {
+        self.body.as_ref().is_none_or(S::is_terminated)
+    }
+}
+
 impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
     type Item = S::Item;
 
@@ -135,6 +173,7 @@ impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
         let this = self.project();
         let body = this.body.as_pin_mut().expect("only the drop takes the body");
         let Some(call) = this.call else { return body.poll_next(cx) };
+        call.ask_again(this.site.take());
         let mut inside = call.enter(std::any::type_name::<S>);
         let polled = body.poll_next(cx);
         inside.left = match &polled {
@@ -166,7 +205,9 @@ impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
 )]
 pub trait BoxedFuture: Future + Sized {
     /// Boxes `self` with its call.
-    fn carry<O: FnOnce(&Self::Output, Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self;
+    fn carry<O>(self, call: Call, site: &'static Callsite, outcome: O) -> Self
+    where
+        O: FnOnce(&Self::Output, Call) + Send + Sync + 'static;
 }
 
 /// As [`BoxedFuture`], for streams.
@@ -177,22 +218,28 @@ pub trait BoxedFuture: Future + Sized {
 )]
 pub trait BoxedStream: Stream + Sized {
     /// Boxes `self` with its call.
-    fn carry<O: FnOnce(Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self;
+    fn carry<O>(self, call: Call, site: &'static Callsite, outcome: O) -> Self
+    where
+        O: FnOnce(Call) + Send + Sync + 'static;
 }
 
 macro_rules! boxed {
     ($($bounds:tt)*) => {
         impl<'a, T: 'a> BoxedFuture for Pin<Box<dyn Future<Output = T> $($bounds)* + 'a>> {
-            #[inline]
-            fn carry<O: FnOnce(&T, Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self {
-                if call.on() { Box::pin(traced(call, self, outcome)) } else { self }
+            fn carry<O>(self, call: Call, site: &'static Callsite, outcome: O) -> Self
+            where
+                O: FnOnce(&T, Call) + Send + Sync + 'static,
+            {
+                Box::pin(traced(call, site, self, outcome))
             }
         }
 
         impl<'a, T: 'a> BoxedStream for Pin<Box<dyn Stream<Item = T> $($bounds)* + 'a>> {
-            #[inline]
-            fn carry<O: FnOnce(Call) + Send + Sync + 'static>(self, call: Call, outcome: O) -> Self {
-                if call.on() { Box::pin(traced_stream(call, self, outcome)) } else { self }
+            fn carry<O>(self, call: Call, site: &'static Callsite, outcome: O) -> Self
+            where
+                O: FnOnce(Call) + Send + Sync + 'static,
+            {
+                Box::pin(traced_stream(call, site, self, outcome))
             }
         }
     };

@@ -45,21 +45,22 @@ impl Span {
     /// Makes the span current on this thread until the guard goes; the span ends with the guard.
     ///
     /// Not across an `.await`: use [`wrap`](Span::wrap) there.
-    pub fn enter(self) -> Entered {
+    pub fn enter(mut self) -> Entered {
+        self.0.entered();
         let guard = self.0.context().map(|cx| cx.clone().attach());
-        Entered { guard, call: self.0 }
+        Entered { guard, call: Some(self.0), panicking: std::thread::panicking() }
     }
 
     /// Runs `body` inside the span, which ends with it.
     pub fn run<R>(mut self, body: impl FnOnce() -> R) -> R {
         let value = self.0.run(body);
-        self.0.end();
+        self.0.pass();
         value
     }
 
     /// A future that is polled inside the span, which ends with it.
     pub fn wrap<F: Future>(self, body: F) -> Traced<F, fn(&F::Output, Call)> {
-        traced(self.0, body, |_, call| call.end())
+        traced(self.0, None, body, |_, call| call.pass())
     }
 
     /// The span's context, to hand to whatever asks for a parent.
@@ -72,15 +73,19 @@ impl Span {
 #[derive(Debug)]
 #[must_use = "the span ends when this is dropped"]
 pub struct Entered {
-    // Dropped first: the span is current until it ends.
+    // Always there, until the drop.
+    call: Option<Call>,
     guard: Option<ContextGuard>,
-    call: Call,
+    /// Whether the thread was unwinding already when the span was entered.
+    panicking: bool,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         self.guard = None;
-        self.call.conclude();
+        if let Some(call) = self.call.take() {
+            call.conclude(std::thread::panicking() && !self.panicking);
+        }
     }
 }
 

@@ -264,6 +264,17 @@ pub(crate) fn forget(span: &SpanContext) {
     SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
+/// Hands what the children of an ending span left for it on to its parent.
+pub(crate) fn hand_on(span: &SpanContext, parent: SpanId) {
+    if SEEN_COUNT.load(Ordering::Relaxed) == 0 || parent == SpanId::INVALID {
+        return;
+    }
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    for seen in seen.iter_mut().filter(|seen| seen.parent == span.span_id()) {
+        seen.parent = parent;
+    }
+}
+
 /// Begins the search for what `value` is; see the module's head.
 #[inline]
 pub fn probe<R>(value: &R) -> ByFailure<'_, R> {

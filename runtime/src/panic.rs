@@ -5,15 +5,20 @@
 
 use std::cell::RefCell;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The message and place of a panic.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) place: String,
+    /// Its number among all of the process, by which a span knows whether it came after its body was entered.
+    number: u64,
     /// Whether a span has recorded it: the innermost does, the outer ones are only marked.
     recorded: bool,
 }
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
@@ -47,27 +52,51 @@ fn note(info: &std::panic::PanicHookInfo<'_>) {
     let panic = Panic {
         message: crate::value::cut(message).to_owned(),
         place: info.location().map(ToString::to_string).unwrap_or_default(),
+        number: next(),
         recorded: false,
     };
+    keep(Some(panic));
+}
+
+/// How many panics there have been.
+#[inline]
+pub(crate) fn count() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+fn next() -> u64 {
+    COUNT.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// A panic of this thread was caught and is nobody's concern.
+pub(crate) fn caught() {
+    keep(None);
+}
+
+fn keep(panic: Option<Panic>) {
     // During the thread's own teardown there is nowhere to note it, and nobody to read it.
     let _ = LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
-            *last = Some(panic);
+            *last = panic;
         }
     });
 }
 
-/// The panic that is unwinding this thread, and whether it is the first span to ask about it.
-pub(crate) fn unwinding() -> (Panic, bool) {
+/// The panic that unwinds a body entered after `entered` panics, and whether its span is the first to ask.
+pub(crate) fn unwinding(entered: u64) -> (Panic, bool) {
     let noted = LAST.try_with(|last| {
         let mut last = last.try_borrow_mut().ok()?;
+        let is_this = last.as_ref().is_some_and(|panic| panic.number > entered);
+        if !is_this {
+            // It was resumed, which calls no hook, or somebody replaced ours: it is certain, its words are not.
+            *last = Some(Panic { message: "panicked".to_owned(), number: next(), ..Panic::default() });
+        }
         let panic = last.as_mut()?;
         let first = !std::mem::replace(&mut panic.recorded, true);
         Some((panic.clone(), first))
     });
-    match noted {
-        Ok(Some(found)) => found,
-        // Somebody replaced our hook: the panic is certain, its words are not known.
-        _ => (Panic { message: "panicked".to_owned(), ..Panic::default() }, true),
-    }
+    noted
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| (Panic { message: "panicked".to_owned(), ..Panic::default() }, true))
 }

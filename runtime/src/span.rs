@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -31,6 +33,8 @@ struct Live {
     parent: SpanId,
     /// Whether the span has no parent, whatever `cx` holds.
     root: bool,
+    /// How many panics there had been when the body was entered.
+    panics: u64,
     links: Vec<Link>,
     /// What was captured before the span could be asked whether it records.
     early: Vec<KeyValue>,
@@ -67,6 +71,13 @@ struct Timing {
     polls: i64,
 }
 
+impl Timing {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { started: now, polled: now, busy: Duration::ZERO, polls: 0 }
+    }
+}
+
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live")
@@ -96,6 +107,7 @@ impl Call {
                 cx,
                 parent: SpanId::INVALID,
                 root: false,
+                panics: 0,
                 links: Vec::new(),
                 early: Vec::new(),
                 phase: Phase::Waiting,
@@ -118,9 +130,19 @@ impl Call {
         self.0.as_ref().is_some_and(|live| live.records)
     }
 
-    /// `when` said no: there is no span for this call.
+    /// `when` said no: there is no span for this call, now or later.
     pub fn off(&mut self) {
-        self.0 = None;
+        if let Some(live) = &mut self.0 {
+            live.phase = Phase::Ended;
+        }
+    }
+
+    /// A returned future is polled for the first time: what was off when it was made may be on now.
+    #[inline]
+    pub(crate) fn ask_again(&mut self, site: Option<&'static Callsite>) {
+        if let (None, Some(site)) = (&self.0, site) {
+            *self = Self::new(site);
+        }
     }
 
     /// Another parent than the current context.
@@ -193,9 +215,17 @@ impl Call {
     }
 
     /// Ends a call that was entered by hand: nobody saw how it left, but a panic shows.
-    pub(crate) fn conclude(&mut self) {
-        if let Some(mut live) = self.0.take() {
-            if std::thread::panicking() { live.panicked() } else { live.end() }
+    pub(crate) fn conclude(mut self, panicked: bool) {
+        if panicked && let Some(mut live) = self.0.take() {
+            live.panicked();
+        }
+        self.pass();
+    }
+
+    /// How many panics there had been in the process when a call entered by hand begins.
+    pub(crate) fn entered(&mut self) {
+        if let Some(live) = &mut self.0 {
+            live.panics = crate::panic::count();
         }
     }
 
@@ -230,6 +260,15 @@ impl Call {
         }
     }
 
+    /// Ends the span of a call whose value nobody judges: an error in it may be its parent's to return.
+    #[inline]
+    pub fn pass(mut self) {
+        if let Some(mut live) = self.0.take() {
+            crate::outcome::hand_on(live.cx.span().span_context(), live.parent);
+            live.end();
+        }
+    }
+
     /// Ends the span of a call that returned an error.
     #[cold]
     pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
@@ -254,6 +293,10 @@ impl Call {
         self.0.as_ref().filter(|live| live.phase != Phase::Waiting).map(|live| &live.cx)
     }
 }
+
+// Whoever catches a panic sees the call as it is after one: ended, by its own drop.
+impl UnwindSafe for Call {}
+impl RefUnwindSafe for Call {}
 
 impl Drop for Call {
     fn drop(&mut self) {
@@ -288,7 +331,8 @@ impl Live {
 
     fn may_want_attributes(&mut self) -> bool {
         let parent = self.cx.span().span_context().clone();
-        let unsampled_parent = !self.root && parent.is_valid() && !parent.is_sampled();
+        let undecided = self.root || is_deferred(&self.cx);
+        let unsampled_parent = !undecided && parent.is_valid() && !parent.is_sampled();
         !(unsampled_parent && self.pipeline.policy.sampler == Sampler::ParentBased)
     }
 
@@ -310,6 +354,10 @@ impl Live {
             self.parent = self.cx.span().span_context().span_id();
             tracer.build_with_context(builder, &self.cx)
         };
+        if self.timing.is_some() {
+            // What was made before has not waited as a span.
+            self.timing = Some(Box::new(Timing::new()));
+        }
         self.cx = self.cx.with_span(span);
         self.records = self.cx.span().is_recording();
         self.phase = Phase::Idle;
@@ -325,7 +373,11 @@ impl Live {
 
     #[inline(never)]
     fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
+        if self.phase == Phase::Ended {
+            return Inside { live: None, guard: None, left: Left::Unseen };
+        }
         self.begin(body);
+        self.panics = crate::panic::count();
         self.phase = Phase::Inside;
         if let Some(timing) = &mut self.timing {
             timing.polled = Instant::now();
@@ -350,6 +402,9 @@ impl Live {
     }
 
     fn end(&mut self) {
+        if self.phase == Phase::Ended {
+            return;
+        }
         let span = self.cx.span();
         if let Some(timing) = &self.timing {
             let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
@@ -391,7 +446,7 @@ impl Live {
     #[cold]
     fn panicked(&mut self) {
         if self.records {
-            let (panic, first) = crate::panic::unwinding();
+            let (panic, first) = crate::panic::unwinding(self.panics);
             let span = self.cx.span();
             span.set_attribute(KeyValue::new("error.type", "panic"));
             if first {
@@ -470,6 +525,12 @@ impl Drop for Inside<'_> {
 /// The body of a function that returns a future or a stream: what makes it.
 #[inline]
 pub fn made<R, F: FnOnce() -> R>(body: F) -> R {
+    body()
+}
+
+/// As `made`, for a future of which it is known what it gives.
+#[inline]
+pub fn made_future<T, F: Future<Output = T>>(body: impl FnOnce() -> F) -> F {
     body()
 }
 

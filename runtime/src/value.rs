@@ -234,6 +234,7 @@ pub(crate) fn survive<T>(run: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
         Err(payload) => {
+            crate::panic::caught();
             discard(payload);
             None
         }

@@ -526,7 +526,12 @@ mod track_caller {
     /// Compares the line of the panic with its own.
     macro_rules! panics_here {
         ($call:expr) => {
-            assert_eq!(line_of(|| drop($call)), line!())
+            assert_eq!(
+                line_of(|| {
+                    let _ = $call;
+                }),
+                line!()
+            )
         };
     }
 

@@ -31,11 +31,6 @@ fn map_pointer(of: &str, f: for<'a> fn(&'a str) -> &'a str) -> &str {
     f(of)
 }
 
-#[traced]
-fn give() -> impl for<'a> Fn(&'a str) -> &'a str {
-    |text: &str| -> &str { text }
-}
-
 fn id(text: &str) -> &str {
     text
 }
@@ -46,5 +41,4 @@ fn main() {
     assert_eq!(futures_executor::block_on(map_async("a", async |text: &str| text.len())), 1);
     assert_eq!(map_dyn("a", &id, Box::new(str::len)), 1);
     assert_eq!(map_pointer("a", id), "a");
-    assert_eq!(give()("a"), "a");
 }

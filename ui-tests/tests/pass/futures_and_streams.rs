@@ -52,7 +52,7 @@ fn by_trait_object(id: u64) -> Pin<Box<dyn Future<Output = u64> + Send + Sync>> 
 
 #[traced]
 fn not_boxed(id: u64) -> impl Future<Output = Result<u64, String>> + Unpin {
-    Box::pin(async move { Ok(id) })
+    Box::pin(async move { if id > 100 { Err("too many".to_owned()) } else { Ok(id) } })
 }
 
 #[traced]

@@ -16,7 +16,7 @@ async fn load_async(text: impl Display + Clone, of: &mut (impl Iterator<Item = u
 
 #[traced]
 fn nested() -> Result<impl Iterator<Item = impl Display>, String> {
-    Ok([1, 2].into_iter())
+    Ok::<_, String>([1, 2].into_iter())
 }
 
 #[traced]
@@ -31,7 +31,7 @@ fn one() -> u64 {
 #[traced]
 fn pair() -> (impl Display, impl Fn() -> u64) {
     if std::env::args().count() > 100 {
-        return (1, one as fn() -> u64);
+        return (1, one);
     }
     (1, one)
 }

@@ -9,7 +9,7 @@ use traced::traced;
 #[must_use]
 #[allow(clippy::needless_return)]
 fn below() -> u64 {
-    return 1;
+    1
 }
 
 #[inline]

@@ -82,4 +82,20 @@ pub fn infallible() -> Result<u64, std::convert::Infallible> {
     Ok(1)
 }
 
+#[traced]
+pub fn first(mut items: impl Iterator<Item = u64>) -> u64 {
+    loop {
+        if let Some(item) = items.next() {
+            return item;
+        }
+    }
+}
+
+#[traced]
+pub async fn never() -> ! {
+    loop {
+        std::future::pending::<()>().await;
+    }
+}
+
 fn main() {}
