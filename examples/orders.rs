@@ -3,6 +3,7 @@
 //! `cargo run --example orders` shows nesting, async, spawned work, an error and where it came from, an event,
 //! a link, a retry, and an error that is an answer and no fault.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ async fn main() -> Result<(), traced::SetupError> {
 
     let first = Order { id: 1001, customer: "ada".into(), items: vec![("tea", 3), ("cup", 1), ("tin", 2)] };
     let second = Order { id: 1002, customer: "bob".into(), items: vec![("moon", 1)] };
-    let shop = Shop { currency: "EUR" };
+    let shop = Shop { currency: "EUR", customers: HashMap::from([(1, "ada"), (2, "bob")]) };
 
     let mut handled = Vec::new();
     for order in [first, second] {
@@ -25,6 +26,7 @@ async fn main() -> Result<(), traced::SetupError> {
     }
     settle(&handled).await;
     assert_eq!(shop.customer(7).map_err(|error| error.to_string()), Err("no customer 7".to_owned()));
+    assert_eq!(shop.customer(1).map_err(|error| error.to_string()), Ok("ada"));
     Ok(())
 }
 
@@ -36,6 +38,7 @@ struct Order {
 
 struct Shop {
     currency: &'static str,
+    customers: HashMap<u64, &'static str>,
 }
 
 #[traced]
@@ -59,8 +62,8 @@ impl Shop {
 
     /// A missing customer is an answer: the exception is recorded, and the span has not failed.
     #[traced(attr("customer.id" = id), error_if(error => !matches!(error, OrderError::NoCustomer(_))))]
-    fn customer(&self, id: u64) -> Result<String, OrderError> {
-        Err(OrderError::NoCustomer(id))
+    fn customer(&self, id: u64) -> Result<&str, OrderError> {
+        self.customers.get(&id).copied().ok_or(OrderError::NoCustomer(id))
     }
 }
 

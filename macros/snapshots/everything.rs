@@ -19,14 +19,14 @@
 //     find(id)
 // }
 //
-// adds 509 tokens
+// adds 467 tokens
 
 fn load(
     headers: &Headers,
     links: Vec<Context>,
     id: u64,
     opts: Opts,
-    __traced_4: (u8, u8),
+    r#b: (u8, u8),
 ) -> Result<Found, Error> {
     let mut __traced_call = ::traced::__private::Call::new({
         static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
@@ -45,8 +45,8 @@ fn load(
             __traced_call.parent(&headers);
             __traced_call.links(&links);
             if __traced_call.wants_attributes() {
-                ::traced::__private::attribute(&mut __traced_call, "id", &(id));
-                ::traced::__private::debug(&mut __traced_call, "opts", &(opts));
+                __traced_call.attribute("id", &(id));
+                __traced_call.debug("opts", &(opts));
             }
         } else {
             __traced_call.off();
@@ -62,26 +62,23 @@ fn load(
             let _ = &id;
             let opts = opts;
             let _ = &opts;
-            let __traced_4 = __traced_4;
-            let (_, b) = __traced_4;
-            let __traced_value: Result<Found, Error> = { find(id) };
-            __traced_value
+            let mut r#b = r#b;
+            let (_, b) = r#b;
+            match () {
+                () => find(id),
+            }
         });
     if __traced_call.records() {
         match ::traced::__private::success(&__traced_value) {
             ::traced::__private::Some(found) => {
-                ::traced::__private::attribute(
-                    &mut __traced_call,
-                    "found.rows",
-                    &(found.rows),
-                );
+                __traced_call.attribute("found.rows", &(found.rows));
             }
             #[allow(unreachable_patterns)]
             _ => {}
         }
         match ::traced::__private::error(&__traced_value) {
             ::traced::__private::Some(Error { code, .. }) => {
-                ::traced::__private::attribute(&mut __traced_call, "code", &(code));
+                __traced_call.attribute("code", &(code));
             }
             #[allow(unreachable_patterns)]
             _ => {}

@@ -5,7 +5,7 @@
 //     return Some(*first);
 // }
 //
-// adds 274 tokens
+// adds 314 tokens
 
 #[track_caller]
 fn first(list: &[u8]) -> Option<u8> {
@@ -23,19 +23,25 @@ fn first(list: &[u8]) -> Option<u8> {
     });
     let mut __traced_inside = __traced_call.enter(::traced::__private::name_of(|| ()));
     let __traced_value = '__traced: {
+        if let ::traced::__private::Some(__traced_value) = ::traced::__private::None::<
+            Option<u8>,
+        > {
+            break '__traced __traced_value;
+        }
         let list = list;
-        let __traced_value: Option<u8> = {
-            let first = match ::traced::__private::Attempt::branch(list.first()) {
-                ::traced::__private::ControlFlow::Continue(value) => value,
-                ::traced::__private::ControlFlow::Break(residual) => {
-                    break '__traced ::traced::__private::Residual::from_residual(
-                        residual,
-                    );
-                }
-            };
-            break '__traced Some(*first);
-        };
-        __traced_value
+        match () {
+            () => {
+                let first = (match ::traced::__private::Attempt::branch(list.first()) {
+                    ::traced::__private::ControlFlow::Continue(value) => value,
+                    ::traced::__private::ControlFlow::Break(residual) => {
+                        break '__traced ::traced::__private::Residual::from_residual(
+                            residual,
+                        );
+                    }
+                });
+                break '__traced Some(*first);
+            }
+        }
     };
     __traced_inside.left = ::traced::__private::Left::Finished;
     ::traced::__private::drop(__traced_inside);

@@ -3,10 +3,10 @@
 //     iter(0..3)
 // }
 //
-// adds 147 tokens
+// adds 158 tokens
 
 fn ids(&self) -> impl Stream<Item = u64> {
-    let mut __traced_call = ::traced::__private::Call::new({
+    let __traced_site = {
         static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
             "ids",
             ::traced::__private::SpanKind::Internal,
@@ -17,13 +17,16 @@ fn ids(&self) -> impl Stream<Item = u64> {
             1u32,
         );
         &SITE
-    });
+    };
+    let mut __traced_call = ::traced::__private::Call::new(__traced_site);
     let __traced_body = ::traced::__private::made(move || {
-        let __traced_value = { iter(0..3) };
-        __traced_value
+        match () {
+            () => iter(0..3),
+        }
     });
     ::traced::__private::traced_stream(
         __traced_call,
+        __traced_site,
         __traced_body,
         |__traced_call: ::traced::__private::Call| __traced_call.end(),
     )

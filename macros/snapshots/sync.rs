@@ -4,7 +4,7 @@
 //     Ok(a)
 // }
 //
-// adds 234 tokens
+// adds 211 tokens
 
 pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     let mut __traced_call = ::traced::__private::Call::new({
@@ -20,8 +20,8 @@ pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
         &SITE
     });
     if __traced_call.wants_attributes() {
-        ::traced::__private::attribute(&mut __traced_call, "a", &(a));
-        ::traced::__private::attribute(&mut __traced_call, "total", &(b.len()));
+        __traced_call.attribute("a", &(a));
+        __traced_call.attribute("total", &(b.len()));
     }
     let __traced_value = __traced_call
         .run(move || -> Result<u64, Error> {
@@ -29,11 +29,12 @@ pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
             let _ = &a;
             let mut b = b;
             let _ = &b;
-            let __traced_value: Result<u64, Error> = {
-                b.push(1);
-                Ok(a)
-            };
-            __traced_value
+            match () {
+                () => {
+                    b.push(1);
+                    Ok(a)
+                }
+            }
         });
     ::traced::__private::probe(&__traced_value)
         .end(__traced_call, ::traced::__private::Verdict::Fault);

@@ -37,6 +37,16 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// The method that records a value so.
+    pub(crate) fn method(self, span: Span) -> Ident {
+        let name = match self {
+            Self::ByType => "attribute",
+            Self::Display => "display",
+            Self::Debug => "debug",
+        };
+        Ident::new(name, span)
+    }
+
     /// `%`, `?`, or nothing.
     pub(crate) fn parse_optional(input: ParseStream<'_>) -> syn::Result<Self> {
         Ok(if input.parse::<Option<Token![%]>>()?.is_some() {
@@ -231,18 +241,13 @@ impl ToTokens for Key {
 
 impl Attribute {
     /// The statement that records this attribute on `to`.
-    pub(crate) fn record(&self, krate: &TokenStream, to: &TokenStream) -> TokenStream {
+    pub(crate) fn record(&self, to: &TokenStream) -> TokenStream {
         let Self { key, form, expr } = self;
         // A type that cannot be recorded is reported at the expression the user wrote.
         let span = Span::mixed_site().located_at(place(expr));
-        let function = match form {
-            Form::ByType => quote_spanned!(span=> attribute),
-            Form::Display => quote_spanned!(span=> display),
-            Form::Debug => quote_spanned!(span=> debug),
-        };
+        let method = form.method(span);
         let value = quote_spanned!(span=> &(#expr));
-        let site = emit!(#krate::__private::);
-        quote_spanned!(span=> #site #function(#to, #key, #value);)
+        quote_spanned!(span=> #to.#method(#key, #value);)
     }
 }
 

@@ -3,11 +3,10 @@
 //! Every shape is the same frame: a `Call` held by the function, what happens at entry, the body, what is taken
 //! from its value, and the end. The shapes part in one place, [`Model::expand`], over what the body is.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use crate::args::{ErrorIf, Exit, Root};
-use crate::attribute::Form;
 use crate::function::{Body, Function, split_inner_attributes};
 use crate::model::{Held, Home, Judge, Model, Part, Shape, Site, Spawns, Taken, Value, ours};
 use crate::{spawn, track};
@@ -26,7 +25,7 @@ impl Model {
         // Input:  async fn f(a: A) -> R { … }
         // Output: async fn f(a: A) -> R {
         //     let mut call = Call::new(site);  if call.… { attributes }
-        //     let body = async move { let a = a;  let value: R = { … };  value };
+        //     let body = async move { let a = a;  match () { () => { … } } };
         //     let value = Drive { call: Driven(&mut call), body: pin!(body) }.await;
         //     <attributes of the value>  probe(&value).end(call);
         //     value
@@ -91,8 +90,9 @@ impl Model {
             }
         };
         let content = emit!(#start #rest);
+        // The user's braces: lints on the whole item look at where it ends.
         let mut braces = Group::new(Delimiter::Brace, content);
-        braces.set_span(ours(body.span()));
+        braces.set_span(body.span());
         emit! {
             #(#attrs)*
             #(#inner_attrs)*
@@ -105,15 +105,13 @@ impl Model {
         emit!(#krate::__private)
     }
 
-    /// The user's statements, in braces that are ours: around one expression the user's would be called unused.
+    /// The user's statements, in the user's braces: their edition says when temporaries of the last one go.
     fn user_block(&self, body: &Group, statements: TokenStream) -> TokenStream {
         let statements = match &self.spawns {
             Spawns::None => statements,
             Spawns::Known(also) => spawn::carry(statements, also, &self.krate),
         };
-        let mut group = Group::new(Delimiter::Brace, statements);
-        group.set_span(ours(body.span()));
-        TokenTree::Group(group).into()
+        braced(statements, body.span())
     }
 
     /// `let mut call = …;` and everything that is evaluated before the body.
@@ -146,8 +144,7 @@ impl Model {
                 Shape::Sync | Shape::Async => emit!(wants_attributes),
                 Shape::Future(_) | Shape::Stream(_) => emit!(may_want_attributes),
             };
-            let records =
-                entry.attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut #call)));
+            let records = entry.attributes.iter().map(|attribute| attribute.record(&call));
             steps.extend(emit!(if #call.#wants() { #(#records)* }));
         }
         if let Some(when) = &entry.when {
@@ -185,7 +182,7 @@ impl Model {
             (_, Judge::If(span, error_if)) => {
                 let ErrorIf { pattern, condition } = &**error_if;
                 let span = ours(*span);
-                let is_fault = quote_spanned!(span=> #private::is_fault);
+                let is_fault = located_path(&private, "is_fault", span);
                 let at = located(condition);
                 let condition = quote_spanned!(at=> #private::holds(#condition));
                 emit! {
@@ -209,28 +206,23 @@ impl Model {
     fn take(&self, taken: &Taken, value: &TokenStream) -> TokenStream {
         let private = self.private();
         let (part, exit) = match taken {
-            Taken::Whole(form) => {
-                let function = match form {
-                    Form::ByType => emit!(attribute),
-                    Form::Display => emit!(display),
-                    Form::Debug => emit!(debug),
-                };
-                return emit!(#private::#function(&mut __traced_call, "return", #value););
+            Taken::Whole(form, span) => {
+                let method = form.method(ours(*span));
+                return quote_spanned!(ours(*span)=> __traced_call.#method("return", #value););
             }
             Taken::Of(part, exit) => (part, exit),
         };
         let Exit { pattern, attributes } = &**exit;
-        let records =
-            attributes.iter().map(|attribute| attribute.record(&self.krate, &emit!(&mut __traced_call)));
+        let records = attributes.iter().map(|attribute| attribute.record(&emit!(__traced_call)));
         let present = match part {
             Part::Value => emit!(#private::Some(#value)),
             Part::Success(span) => {
-                let function = quote_spanned!(ours(*span)=> #private::success);
-                emit!(#function(#value))
+                let path = located_path(&private, "success", ours(*span));
+                emit!(#path(#value))
             }
             Part::Error(span) => {
-                let function = quote_spanned!(ours(*span)=> #private::error);
-                emit!(#function(#value))
+                let path = located_path(&private, "error", ours(*span));
+                emit!(#path(#value))
             }
         };
         emit! {
@@ -242,79 +234,64 @@ impl Model {
         }
     }
 
-    /// The parameters, bound as the language binds them, and the user's block behind them, whose value `leave`
-    /// gives.
-    fn body(&self, block: &TokenStream, leave: &TokenStream) -> TokenStream {
+    /// The parameters, bound as the language binds them, and the user's block behind them.
+    ///
+    /// A match arm gives back what its expression borrows before the parameters go, as a function's body does.
+    fn body(&self, block: &TokenStream) -> TokenStream {
         let bindings = &self.bindings;
-        let ty = match &self.value {
-            Value::Written(ty) => emit!(: #ty),
-            Value::Unit => emit!(: ()),
-            Value::Opaque | Value::Output(_) | Value::Inferred => TokenStream::new(),
-            Value::Never => return emit!(#(#bindings)* #block),
-        };
-        emit! {
-            #(#bindings)*
-            // What the block's last expression borrows is given back here, before the parameters go.
-            let __traced_value #ty = #block;
-            #[allow(unreachable_code)]
-            #leave __traced_value;
-        }
+        emit!(#(#bindings)* match () { () => #block })
     }
 
     fn closure(&self, block: &TokenStream) -> TokenStream {
-        let body = self.body(block, &emit!(return));
+        let body = self.body(block);
         match &self.value {
             Value::Written(ty) => emit!(move || -> #ty { #body }),
             Value::Unit => emit!(move || -> () { #body }),
             Value::Never => emit!(move || -> ! { #body }),
-            // The block stands last, where it hears of the type that is wanted of it.
-            Value::Output(_) => {
-                let bindings = &self.bindings;
-                emit!(move || { #(#bindings)* #block })
-            }
-            Value::Opaque | Value::Inferred => emit!(move || { #body }),
+            Value::Opaque | Value::Output(_) | Value::Inferred => emit!(move || { #body }),
         }
     }
 
     fn async_block(&self, block: &TokenStream) -> TokenStream {
         let private = self.private();
-        let bindings = &self.bindings;
-        let (ty, body) = match &self.value {
-            Value::Never => {
-                let ty = emit!(#private::Infallible);
-                let value = emit!(let __traced_value: #ty = #block;);
-                (Some(ty), emit!(#(#bindings)* #value #[allow(unreachable_code)] return __traced_value;))
-            }
-            Value::Written(ty) => (Some(ty.clone()), self.body(block, &emit!(return))),
-            _ => (None, self.body(block, &emit!(return))),
+        let body = self.body(block);
+        let ty = match &self.value {
+            Value::Never => emit!(#private::Infallible),
+            Value::Written(ty) => ty.clone(),
+            Value::Unit => emit!(()),
+            Value::Opaque | Value::Output(_) | Value::Inferred => return emit!(async move { #body }),
         };
-        // An `async` block has no place for its type; a return that is never reached is one.
-        let typed = ty.map(|ty| {
-            emit! {
-                if let #private::Some(__traced_value) = #private::None::<#ty> {
-                    return __traced_value;
-                }
-            }
-        });
+        let typed = self.typed(&ty, &emit!(return));
         emit!(async move { #typed #body })
+    }
+
+    /// A block has no place for its type; a way out that is never taken is one.
+    fn typed(&self, ty: &TokenStream, leave: &TokenStream) -> TokenStream {
+        let private = self.private();
+        emit! {
+            if let #private::Some(__traced_value) = #private::None::<#ty> {
+                #leave __traced_value;
+            }
+        }
     }
 
     /// The body as a block of the function's own frame.
     fn body_in_frame(&self, block: TokenStream) -> TokenStream {
         let label = track::label();
-        let block = match track::exits_to(&label, &inner(block.clone()), &self.krate) {
-            Some(statements) => emit!({ #statements }),
-            None => block,
+        let block = match block.clone().into_iter().next() {
+            Some(TokenTree::Group(group)) => match track::exits_to(&label, &group.stream(), &self.krate) {
+                Some(statements) => braced(statements, group.span()),
+                None => block,
+            },
+            _ => block,
         };
-        let body = self.body(&block, &emit!(break #label));
-        match &self.value {
-            // Each exit is to become this type, not what the first one is.
-            Value::Written(ty) => emit! {{
-                let __traced_value: #ty = #label: { #body };
-                __traced_value
-            }},
-            _ => emit!(#label: { #body }),
-        }
+        let body = self.body(&block);
+        let typed = match &self.value {
+            Value::Written(ty) => self.typed(ty, &emit!(break #label)),
+            Value::Unit => self.typed(&emit!(()), &emit!(break #label)),
+            _ => TokenStream::new(),
+        };
+        emit!(#label: { #typed #body })
     }
 
     /// The future or stream that the body makes.
@@ -324,9 +301,10 @@ impl Model {
         }
         let private = self.private();
         let body = self.closure(&block);
-        match &self.value {
-            Value::Output(ty) => emit!(#private::made_future::<#ty, _>(#body)),
-            _ => emit!(#private::made(#body)),
+        if let Value::Output(ty) = &self.value {
+            emit!(#private::made_future::<#ty, _>(#body))
+        } else {
+            emit!(#private::made(#body))
         }
     }
 
@@ -341,11 +319,11 @@ impl Model {
         let private = self.private();
         let hand = match held {
             Held::ByValue => {
-                let function = proc_macro2::Ident::new(function, Span::mixed_site());
+                let function = Ident::new(function, Span::mixed_site());
                 emit!(#private::#function(__traced_call, __traced_site, __traced_body, #outcome))
             }
             Held::Boxed => {
-                let boxed = proc_macro2::Ident::new(boxed, Span::mixed_site());
+                let boxed = Ident::new(boxed, Span::mixed_site());
                 let span = match &self.function.sig.output {
                     syn::ReturnType::Type(_, ty) => located(ty),
                     syn::ReturnType::Default => Span::mixed_site(),
@@ -360,11 +338,21 @@ impl Model {
     }
 }
 
-fn inner(block: TokenStream) -> TokenStream {
-    match block.into_iter().next() {
-        Some(TokenTree::Group(group)) => group.stream(),
-        _ => TokenStream::new(),
-    }
+fn braced(statements: TokenStream, span: Span) -> TokenStream {
+    let mut group = Group::new(Delimiter::Brace, statements);
+    group.set_span(span);
+    TokenTree::Group(group).into()
+}
+
+/// A path of the runtime's whose every token stands at one place, so that a fault of the call is shown there.
+fn located_path(private: &TokenStream, name: &str, span: Span) -> TokenStream {
+    let name = Ident::new(name, span);
+    let path = emit!(#private::#name);
+    let token = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    path.into_iter().map(token).collect()
 }
 
 /// Our hygiene at the place of some tokens of the user's.

@@ -28,8 +28,8 @@ pub(crate) fn span(input: TokenStream) -> TokenStream {
         let place = name.span();
         let site = Site { name, kind: quote::format_ident!("Internal"), scope: callers_crate(), place };
         let site = site.tokens(&private);
-        let call = emit!(&mut __traced_call);
-        let records = attributes.iter().map(|attribute| attribute.record(krate, &call));
+        let call = emit!(__traced_call);
+        let records = attributes.iter().map(|attribute| attribute.record(&call));
         let records = if attributes.is_empty() {
             TokenStream::new()
         } else {
@@ -58,8 +58,8 @@ pub(crate) fn set(input: TokenStream) -> TokenStream {
 
 fn note(written: &Written, finish: &TokenStream) -> TokenStream {
     let Written { krate, attributes, .. } = written;
-    let to = emit!(&mut __traced_note);
-    let records = attributes.iter().map(|attribute| attribute.record(krate, &to));
+    let to = emit!(__traced_note);
+    let records = attributes.iter().map(|attribute| attribute.record(&to));
     emit! {
         match #krate::__private::Note::start() {
             #krate::__private::Some(mut __traced_note) => {

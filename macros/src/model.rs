@@ -98,7 +98,7 @@ pub(crate) struct Entry {
 
 /// Attributes taken from the value.
 pub(crate) enum Taken {
-    Whole(Form),
+    Whole(Form, Span),
     Of(Part, Box<Exit>),
 }
 
@@ -154,6 +154,12 @@ impl Model {
         }
         if let (Some(skip), None) = (&args.skip, &around.type_name) {
             errors.at(&skip.key, "`skip` stands inside a traced `impl`; remove the attribute instead");
+        }
+        let is_ours = |attribute: &&syn::Attribute| {
+            attribute.path().segments.last().is_some_and(|last| last.ident == "traced")
+        };
+        if let Some(again) = function.attrs.iter().find(is_ours) {
+            errors.at(again, "`#[traced]` is already given; keep one");
         }
         args.judge(errors);
 
@@ -434,9 +440,19 @@ fn named_bound<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Opti
     })
 }
 
+/// `#[track_caller]`, also behind a `cfg_attr` that may hold.
+fn names_track_caller(attribute: &syn::Attribute) -> bool {
+    let is = |name: &Ident| name == "track_caller";
+    match &attribute.meta {
+        syn::Meta::Path(path) => path.get_ident().is_some_and(is),
+        syn::Meta::List(list) => list.path.is_ident("cfg_attr") && names(list.tokens.clone()).iter().any(is),
+        syn::Meta::NameValue(_) => false,
+    }
+}
+
 /// Where the body has to run to be what it was.
 fn home(function: &Function, args: &Args, shape: Shape, value: &Value) -> Home {
-    let is_tracked = function.attrs.iter().any(|attribute| attribute.path().is_ident("track_caller"));
+    let is_tracked = function.attrs.iter().any(names_track_caller);
     let is_read = args.ret.is_some() || args.ok.is_some() || args.err.is_some() || args.error_if.is_some();
     match (shape, value) {
         (Shape::Async, _) => Home::Own,
@@ -560,10 +576,11 @@ fn gives_nothing(output: &ReturnType) -> bool {
 
 fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
     let mut exits = Vec::new();
-    match args.ret.take().map(|slot| slot.value) {
-        Some(Ret::Whole(form)) => exits.push(Taken::Whole(form)),
-        Some(Ret::Exit(exit)) => exits.push(Taken::Of(Part::Value, exit)),
-        None => {}
+    if let Some(slot) = args.ret.take() {
+        exits.push(match slot.value {
+            Ret::Whole(form) => Taken::Whole(form, slot.key.span()),
+            Ret::Exit(exit) => Taken::Of(Part::Value, exit),
+        });
     }
     if let Some(slot) = args.ok.take() {
         exits.push(Taken::Of(Part::Success(slot.key.span()), Box::new(slot.value)));
@@ -640,24 +657,20 @@ struct Binding {
     ident: Ident,
 }
 
-/// The names in a pattern that takes its value apart completely; `None` where something stays behind.
+/// The names in a pattern that takes its value apart completely; `None` where something may stay behind: a struct
+/// may have a drop of its own, and a capitalised name is one.
 fn bound_names(pattern: &Pat) -> Option<Vec<Binding>> {
-    let all = |patterns: &mut dyn Iterator<Item = &Pat>| {
-        patterns
-            .map(bound_names)
-            .collect::<Option<Vec<_>>>()
-            .map(|names| names.into_iter().flatten().collect())
-    };
     match pattern {
         Pat::Ident(ident) if ident.by_ref.is_none() && ident.subpat.is_none() => {
-            Some(vec![Binding { mutability: ident.mutability, ident: ident.ident.clone() }])
+            let name = ident.ident.unraw().to_string();
+            let binding = Binding { mutability: ident.mutability, ident: ident.ident.clone() };
+            (!name.starts_with(char::is_uppercase)).then(|| vec![binding])
         }
-        Pat::Tuple(tuple) => all(&mut tuple.elems.iter()),
-        Pat::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
+        Pat::Tuple(tuple) => {
+            let names = tuple.elems.iter().map(bound_names).collect::<Option<Vec<_>>>();
+            names.map(|names| names.into_iter().flatten().collect())
+        }
         Pat::Paren(paren) => bound_names(&paren.pat),
-        Pat::Struct(of) if of.rest.is_none() && of.fields.iter().all(|field| field.attrs.is_empty()) => {
-            all(&mut of.fields.iter().map(|field| &*field.pat))
-        }
         _ => None,
     }
 }
@@ -670,11 +683,17 @@ fn rebind(
     used: &[String],
     captured: &[Attribute],
 ) -> Vec<TokenStream> {
-    let cfgs = || typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     let attrs = typed.attrs.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
-    let cfgs: Vec<_> = cfgs().cloned().collect();
-    let wholly = bound.is_some()
-        || names(typed.pat.to_token_stream()).iter().any(|name| used.contains(&name.to_string()));
+    let cfgs: Vec<_> =
+        typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
+    let is_used = |name: &Ident| {
+        used.iter().any(|used| name == used)
+            || captured.iter().any(|a| attribute::root(&a.expr) == Some(name))
+    };
+    let all = names(typed.pat.to_token_stream());
+    // A name that says it is not used is not to be used by us, unless an attribute is.
+    let disowned = all.iter().any(|name| name.to_string().starts_with('_'));
+    let wholly = all.iter().any(is_used) || (bound.is_some() && !disowned);
     let statements = if wholly {
         let mut statements = Vec::new();
         if bound.is_some() {
@@ -683,9 +702,7 @@ fn rebind(
         for Binding { mutability, ident } in bound.into_iter().flatten() {
             statements.push(emit!(#attrs let #mutability #ident = #ident;));
             // What is captured is used, whatever the body does.
-            if used.contains(&ident.to_string())
-                || captured.iter().any(|a| attribute::root(&a.expr) == Some(&ident))
-            {
+            if is_used(&ident) {
                 statements.push(emit!(#(#cfgs)* let _ = &#ident;));
             }
         }
@@ -693,14 +710,41 @@ fn rebind(
     } else if stays_behind_for_nothing(typed) {
         return Vec::new();
     } else {
-        let name = Ident::new(&format!("__traced_{index}"), Span::mixed_site());
+        let name = name_for(&typed.pat, index);
         let pattern = std::mem::replace(&mut *typed.pat, syn::parse_quote!(#name));
-        // `mut` for the sake of `ref mut` in the pattern.
-        vec![emit!(#attrs let mut #name = #name;), emit!(#attrs let #pattern = #name;)]
+        // A name is moved by a `match`, since binding a name to `_name` looks idle; what a pattern leaves behind must
+        // stay where it is. `mut` is for the sake of a `ref mut` in it.
+        let value = match &pattern {
+            Pat::Ident(ident) if ident.by_ref.is_none() => emit!(match () { () => #name }),
+            _ => emit!(#name),
+        };
+        vec![emit!(#attrs let mut #name = #name;), emit!(#attrs let #pattern = #value;)]
     };
-    // Lints on a parameter are about the name it binds, and that stands in the body now.
-    typed.attrs = cfgs;
+    // Lints on a parameter are about the name it binds, which stands in the body now. What is allowed stays allowed
+    // in both places; what is expected happens in one.
+    typed
+        .attrs
+        .retain(|attribute| ["cfg", "allow", "expect"].iter().any(|kept| attribute.path().is_ident(kept)));
+    for attribute in typed.attrs.iter_mut().filter(|attribute| attribute.path().is_ident("expect")) {
+        if let syn::Meta::List(list) = &mut attribute.meta {
+            list.path = syn::parse_quote!(allow);
+        }
+    }
     statements
+}
+
+/// The name of a parameter that is a pattern: of the one thing it binds, for documentation, else a number. It is
+/// ours, so nothing can be confused with it.
+fn name_for(pattern: &Pat, index: usize) -> Ident {
+    let bound: Vec<_> = names(pattern.to_token_stream())
+        .into_iter()
+        .map(|name| name.unraw().to_string())
+        .filter(|name| !name.starts_with(char::is_uppercase) && name != "mut" && name != "ref" && name != "_")
+        .collect();
+    match bound.as_slice() {
+        [only] => Ident::new_raw(only, Span::mixed_site()),
+        _ => Ident::new(&format!("arg{index}"), Span::mixed_site()),
+    }
 }
 
 /// `_: &T`: nothing is bound and nothing is dropped.
@@ -712,9 +756,7 @@ fn without_mut(pattern: &mut Pat) {
     match pattern {
         Pat::Ident(ident) if ident.by_ref.is_none() => ident.mutability = None,
         Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(without_mut),
-        Pat::TupleStruct(tuple) => tuple.elems.iter_mut().for_each(without_mut),
         Pat::Paren(paren) => without_mut(&mut paren.pat),
-        Pat::Struct(of) => of.fields.iter_mut().for_each(|field| without_mut(&mut field.pat)),
         _ => {}
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
+#[expect(clippy::needless_pass_by_value, reason = "tokens are written where they are handed over")]
 fn check(name: &str, args: TokenStream, item: TokenStream) {
     let output = crate::block::expand(args.clone(), item.clone());
     let added = count(output.clone()) - count(item.clone());
@@ -16,8 +17,8 @@ fn check(name: &str, args: TokenStream, item: TokenStream) {
         prettyplease::unparse(&file)
     };
     let input = formatted(quote!(#[traced(#args)] #item));
-    let commented: String = input.lines().map(|line| format!("// {line}\n")).collect();
-    let snapshot = format!("{commented}//\n// adds {added} tokens\n\n{}", formatted(output));
+    let commented = input.lines().collect::<Vec<_>>().join("\n// ");
+    let snapshot = format!("// {commented}\n//\n// adds {added} tokens\n\n{}", formatted(output));
 
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(format!("{name}.rs"));
     if std::env::var_os("TRACED_BLESS").is_some() {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 
 use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
@@ -206,6 +207,12 @@ impl Note {
         records.then_some(Self { cx, attributes: Vec::new() })
     }
 
+    fn keep(&mut self, key: &'static str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.attributes.push(KeyValue::new(key, value));
+        }
+    }
+
     /// Writes the attributes to the span.
     pub fn set(self) {
         self.cx.span().set_attributes(self.attributes);
@@ -217,40 +224,28 @@ impl Note {
     }
 }
 
-/// What attributes are written to: a call, or a note.
-pub trait Record {
-    /// Keeps one attribute.
-    fn keep(&mut self, key: Key, value: Option<Value>);
-}
+/// What generated code writes attributes to.
+macro_rules! takes_attributes {
+    ($($of:ty),*) => {$(
+        impl $of {
+            /// Records a value by its type.
+            #[inline]
+            pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
+                self.keep(key, value.value());
+            }
 
-impl Record for Call {
-    fn keep(&mut self, key: Key, value: Option<Value>) {
-        self.set(key, value);
-    }
-}
+            /// Records a value by its `Display`.
+            #[inline]
+            pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
+                self.keep(key, Some(value::display(value)));
+            }
 
-impl Record for Note {
-    fn keep(&mut self, key: Key, value: Option<Value>) {
-        if let Some(value) = value {
-            self.attributes.push(KeyValue::new(key, value));
+            /// Records a value by its `Debug`.
+            #[inline]
+            pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
+                self.keep(key, Some(value::debug(value)));
+            }
         }
-    }
+    )*};
 }
-
-/// Records a value by its type.
-#[inline]
-pub fn attribute<A: Attribute + ?Sized>(to: &mut impl Record, key: &'static str, value: &A) {
-    to.keep(Key::from_static_str(key), value.value());
-}
-
-/// Records a value by its `Display`.
-#[inline]
-pub fn display<T: std::fmt::Display + ?Sized>(to: &mut impl Record, key: &'static str, value: &T) {
-    to.keep(Key::from_static_str(key), Some(value::display(value)));
-}
-
-/// Records a value by its `Debug`.
-#[inline]
-pub fn debug<T: std::fmt::Debug + ?Sized>(to: &mut impl Record, key: &'static str, value: &T) {
-    to.keep(Key::from_static_str(key), Some(value::debug(value)));
-}
+takes_attributes!(Call, Note);

@@ -165,7 +165,7 @@ pub mod __private {
     pub use crate::callsite::Callsite;
     pub use crate::carry::{propagate, spawned};
     pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
-    pub use crate::hand::{Note, Span, attribute, debug, display};
+    pub use crate::hand::{Note, Span};
     pub use crate::outcome::{Verdict, error, is_fault, probe, success};
     pub use crate::span::{Call, Left, holds, made, made_future, name_of};
     pub use crate::track::{Attempt, Residual};

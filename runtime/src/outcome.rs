@@ -183,7 +183,7 @@ pub(crate) struct Failed<'a> {
 
 impl Failed<'_> {
     /// Writes the failure into the span of `cx`: marked always, with its exception only where it is new.
-    pub(crate) fn record(&self, pipeline: &Pipeline, cx: &Context, parent: SpanId, verdict: Verdict) {
+    pub(crate) fn record(&self, pipeline: &Pipeline, cx: &Context, caller: SpanId, verdict: Verdict) {
         let span = cx.span();
         let message = self.message.as_str().into_owned();
         let seen_as = seen_in_child(span.span_context(), &message);
@@ -199,7 +199,7 @@ impl Failed<'_> {
             span.set_attribute(KeyValue::new("error.type", error_type.clone()));
             span.set_status(Status::error(message.clone()));
         }
-        remember(parent, error_type, message);
+        remember(caller, error_type, message);
     }
 }
 
@@ -218,29 +218,29 @@ pub(crate) fn chain(message: &str, mut source: &(dyn Error + 'static)) -> Value 
     Value::from(value::cut(&text).to_owned())
 }
 
-/// Errors that a span has just recorded, kept for its parent, which may return the same one.
+/// Errors that a span has just recorded, kept for its caller, which may return the same one.
 ///
-/// The ending span looks here only while something is kept. Entries whose parent never comes (a remote one, or
+/// The ending span looks here only while something is kept. Entries whose caller never comes (a remote one, or
 /// one of another tracer) are pushed out by newer ones.
 static SEEN: Mutex<VecDeque<Seen>> = Mutex::new(VecDeque::new());
 static SEEN_COUNT: AtomicUsize = AtomicUsize::new(0);
 const SEEN_MOST: usize = 1024;
 
 struct Seen {
-    parent: SpanId,
+    caller: SpanId,
     error_type: String,
     message: String,
 }
 
-fn remember(parent: SpanId, error_type: String, message: String) {
-    if parent == SpanId::INVALID {
+fn remember(caller: SpanId, error_type: String, message: String) {
+    if caller == SpanId::INVALID {
         return;
     }
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     if seen.len() == SEEN_MOST {
         seen.pop_front();
     }
-    seen.push_back(Seen { parent, error_type, message });
+    seen.push_back(Seen { caller, error_type, message });
     SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
@@ -250,7 +250,7 @@ fn seen_in_child(span: &SpanContext, message: &str) -> Option<String> {
         return None;
     }
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let same = |seen: &&Seen| seen.parent == span.span_id() && seen.message == message;
+    let same = |seen: &&Seen| seen.caller == span.span_id() && seen.message == message;
     seen.iter().rfind(same).map(|seen| seen.error_type.clone())
 }
 
@@ -260,18 +260,18 @@ pub(crate) fn forget(span: &SpanContext) {
         return;
     }
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.retain(|seen| seen.parent != span.span_id());
+    seen.retain(|seen| seen.caller != span.span_id());
     SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
-/// Hands what the children of an ending span left for it on to its parent.
-pub(crate) fn hand_on(span: &SpanContext, parent: SpanId) {
-    if SEEN_COUNT.load(Ordering::Relaxed) == 0 || parent == SpanId::INVALID {
+/// Hands what the children of an ending span left for it on to its caller.
+pub(crate) fn hand_on(span: &SpanContext, caller: SpanId) {
+    if SEEN_COUNT.load(Ordering::Relaxed) == 0 || caller == SpanId::INVALID {
         return;
     }
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    for seen in seen.iter_mut().filter(|seen| seen.parent == span.span_id()) {
-        seen.parent = parent;
+    for seen in seen.iter_mut().filter(|seen| seen.caller == span.span_id()) {
+        seen.caller = caller;
     }
 }
 

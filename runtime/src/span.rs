@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
+use opentelemetry::{Context, ContextGuard, KeyValue, Value};
 
 use crate::callsite::Callsite;
 use crate::exception::Exception;
@@ -30,7 +30,8 @@ struct Live {
     pipeline: Arc<Pipeline>,
     /// The parent until the span starts; from then on the context that holds the span.
     cx: Context,
-    parent: SpanId,
+    /// The span that was current: where an error of this call goes on, whatever its parent.
+    caller: SpanId,
     /// Whether the span has no parent, whatever `cx` holds.
     root: bool,
     /// How many panics there had been when the body was entered.
@@ -104,10 +105,10 @@ impl Call {
             Box::new(Live {
                 site,
                 pipeline,
+                caller: cx.span().span_context().span_id(),
                 cx,
-                parent: SpanId::INVALID,
                 root: false,
-                panics: 0,
+                panics: crate::panic::count(),
                 links: Vec::new(),
                 early: Vec::new(),
                 phase: Phase::Waiting,
@@ -264,7 +265,7 @@ impl Call {
     #[inline]
     pub fn pass(mut self) {
         if let Some(mut live) = self.0.take() {
-            crate::outcome::hand_on(live.cx.span().span_context(), live.parent);
+            crate::outcome::hand_on(live.cx.span().span_context(), live.caller);
             live.end();
         }
     }
@@ -273,12 +274,12 @@ impl Call {
     #[cold]
     pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
         if let Some(mut live) = self.0.take() {
-            failed.record(&live.pipeline, &live.cx, live.parent, verdict);
+            failed.record(&live.pipeline, &live.cx, live.caller, verdict);
             live.end();
         }
     }
 
-    pub(crate) fn set(&mut self, key: Key, value: Option<Value>) {
+    pub(crate) fn keep(&mut self, key: &'static str, value: Option<Value>) {
         let (Some(live), Some(value)) = (&mut self.0, value) else { return };
         let attribute = KeyValue::new(key, value);
         if live.phase == Phase::Waiting {
@@ -351,7 +352,6 @@ impl Live {
         let span = if self.root {
             tracer.build_with_context(builder, &without_span(&self.cx))
         } else {
-            self.parent = self.cx.span().span_context().span_id();
             tracer.build_with_context(builder, &self.cx)
         };
         if self.timing.is_some() {
@@ -425,6 +425,8 @@ impl Live {
         match self.phase {
             // Nothing began, or everything is over: there is nothing to end.
             Phase::Waiting | Phase::Ended => {}
+            // An expression at entry or exit panicked, beside the body.
+            Phase::Idle | Phase::Done if std::thread::panicking() => self.panicked(),
             Phase::Inside | Phase::Yielded | Phase::Done => self.end(),
             // Started, and never entered or never left again.
             Phase::Idle => {

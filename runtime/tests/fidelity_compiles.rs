@@ -1,8 +1,7 @@
 //! What compiles without the attribute compiles with it.
-//!
-//! A module under `#[cfg(any())]` is a function that does not, yet: remove the `cfg` with the fix.
 #![allow(
     missing_docs,
+    dropping_copy_types,
     unused_variables,
     unused_imports,
     dead_code,
@@ -23,7 +22,7 @@ fn tree(run: impl FnOnce()) -> String {
     capture(run).1.to_string()
 }
 
-// BUG: the type that `impl Trait` promises does not reach the body, so nothing in it can be inferred from it.
+// Once a fault: the type that `impl Trait` promises does not reach the body, so nothing in it can be inferred from it.
 
 mod closures_returned_as_impl_fn {
     use super::*;
@@ -50,7 +49,7 @@ mod closures_returned_as_impl_fn {
     }
 }
 
-// BUG: as above; `?` and `Ok` in such a body do not know the error's type.
+// Once a fault: as above; `?` and `Ok` in such a body do not know the error's type.
 
 mod results_of_impl_trait {
     use super::*;
@@ -95,7 +94,7 @@ mod results_of_impl_trait {
     }
 }
 
-// BUG: as above; the most usual way to write a service without `async fn`.
+// Once a fault: as above; the most usual way to write a service without `async fn`.
 
 mod futures_of_results {
     use super::*;
@@ -134,7 +133,7 @@ mod futures_of_results {
     }
 }
 
-// BUG: the value of a body that never gives one is taken for an error.
+// Once a fault: the value of a body that never gives one is taken for an error.
 
 mod opaque_and_never {
     use super::*;
@@ -149,7 +148,7 @@ mod opaque_and_never {
     }
 }
 
-// BUG: the labelled block has no type of its own, so its first `return` decides.
+// Once a fault: the labelled block has no type of its own, so its first `return` decides.
 
 mod tracked_returns_that_coerce {
     use super::*;
@@ -175,7 +174,7 @@ mod tracked_returns_that_coerce {
     }
 }
 
-// BUG: the `match` that `?` becomes stands without parentheses, which at the beginning of a statement ends there.
+// Once a fault: the `match` that `?` becomes stands without parentheses, which at the beginning of a statement ends there.
 
 mod tracked_question_marks_in_operators {
     use super::*;
@@ -230,7 +229,7 @@ mod tracked_question_marks_in_operators {
     }
 }
 
-// BUG: `let __traced_0 = …; let ref mut x = __traced_0;` borrows mutably from what is not `mut`.
+// Once a fault: `let __traced_0 = …; let ref mut x = __traced_0;` borrows mutably from what is not `mut`.
 
 mod mutable_references_as_patterns {
     use super::*;
@@ -262,7 +261,7 @@ mod mutable_references_as_patterns {
     }
 }
 
-// BUG: a `$body:block` is braces in an invisible group.
+// Once a fault: a `$body:block` is braces in an invisible group.
 
 mod bodies_handed_to_macros {
     use super::*;
@@ -279,7 +278,7 @@ mod bodies_handed_to_macros {
     }
 }
 
-// BUG: `task::spawn` and `thread::spawn` may be anybody's; what is no future or closure should pass unchanged.
+// Once a fault: `task::spawn` and `thread::spawn` may be anybody's; what is no future or closure should pass unchanged.
 
 mod functions_called_like_tokios {
     use super::*;
@@ -315,7 +314,7 @@ mod functions_called_like_tokios {
     }
 }
 
-// BUG: `Call` and `&mut` of the driver are not `UnwindSafe`, so no traced future is.
+// Once a fault: `Call` and `&mut` of the driver are not `UnwindSafe`, so no traced future is.
 
 mod unwind_safety {
     use super::*;
@@ -340,7 +339,7 @@ mod unwind_safety {
     }
 }
 
-// BUG: other bounds of a returned future are lost in the wrapper (`Debug` for its closure's sake, `Clone`, `FusedFuture`).
+// Once a fault: other bounds of a returned future are lost in the wrapper (`Debug` for its closure's sake, `Clone`, `FusedFuture`).
 
 mod more_bounds_of_a_future {
     use super::*;

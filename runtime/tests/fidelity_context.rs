@@ -137,7 +137,7 @@ mod spawned {
         tokio_spawn_of_a_block { tokio::spawn(async move { child().await }).await.unwrap(); }
         tokio_spawn_with_a_comma { tokio::spawn(child(),).await.unwrap(); }
         tokio_spawn_from_the_root { ::tokio::spawn(child()).await.unwrap(); }
-        // BUG: a turbofish hides the call.
+        // Once a fault: a turbofish hides the call.
         tokio_spawn_turbofish { tokio::spawn::<_>(child()).await.unwrap(); }
         tokio_task_spawn { tokio::task::spawn(child()).await.unwrap(); }
         tokio_task_spawn_local { tokio::task::spawn_local(child()).await.unwrap(); }
@@ -428,7 +428,7 @@ takes error \"<Display failed>\"
         );
     }
 
-    // BUG: the panic inside of a Display is caught, but it is the last one noted: a real panic without words takes its words.
+    // Once a fault: the panic inside of a Display is caught, but it is the last one noted: a real panic without words takes its words.
     #[test]
     fn a_panic_inside_of_a_display_is_not_the_functions() {
         #[traced(attr(a = ?bad))]

@@ -1,7 +1,12 @@
 //! Traced functions of edition 2021, whose temporaries live longer and whose `impl Trait` captures less, beside the
 //! same functions untraced.
-#![deny(warnings)]
-#![allow(missing_docs)]
+#![deny(unused)]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "written for what they do, not for how they look"
+)]
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -21,7 +21,6 @@ fn parameters_are_dropped_in_their_order() {
 }
 
 #[test]
-#[ignore = "the body's braces are of the macro's edition, so the temporaries go before the locals"]
 fn temporaries_of_the_last_expression_outlive_the_locals() {
     assert_eq!(dropped(|| written_traced(parameter())), dropped(|| written(parameter())));
     assert_eq!(dropped(|| tail_traced(parameter())), dropped(|| tail(parameter())));
@@ -29,7 +28,6 @@ fn temporaries_of_the_last_expression_outlive_the_locals() {
 }
 
 #[test]
-#[ignore = "the body's braces are of the macro's edition, so the temporaries go before the locals"]
 fn temporaries_of_the_last_expression_outlive_the_locals_of_a_future() {
     assert_eq!(
         dropped(|| block_on(written_async_traced(parameter()))),

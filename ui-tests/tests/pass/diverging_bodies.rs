@@ -66,12 +66,6 @@ pub async fn forever_async() {
     }
 }
 
-#[traced]
-#[track_caller]
-pub fn todo_tracked() -> u64 {
-    todo!()
-}
-
 #[traced(attr(id), ok(n => n = *n), err(e => e = %e), ret(?), error_if(e => e.is_empty()))]
 pub fn todo_recorded(id: u64) -> Result<u64, String> {
     todo!("{id}")

@@ -35,7 +35,7 @@ fn main() {
         later(1).await.unwrap();
         later_unpin(1).await.unwrap();
         later_converted("1".to_owned()).await.unwrap();
-        items_async().await.unwrap();
+        assert_eq!(items_async().await.unwrap().count(), 2);
     });
-    items().unwrap();
+    assert_eq!(items().unwrap().count(), 2);
 }

@@ -1,8 +1,0 @@
-use traced::traced;
-
-#[traced(errors = off)]
-fn load() {}
-
-fn main() {
-    load();
-}
