@@ -182,7 +182,7 @@ impl Model {
             (_, Judge::If(span, error_if)) => {
                 let ErrorIf { pattern, condition } = &**error_if;
                 let span = ours(*span);
-                let is_fault = located_path(&private, "is_fault", span);
+                let is_fault = at(span, &emit!(#private::is_fault));
                 let at = located(condition);
                 let condition = quote_spanned!(at=> #private::holds(#condition));
                 emit! {
@@ -207,8 +207,9 @@ impl Model {
         let private = self.private();
         let (part, exit) = match taken {
             Taken::Whole(form, span) => {
-                let method = form.method(ours(*span));
-                return quote_spanned!(ours(*span)=> __traced_call.#method("return", #value););
+                let span = ours(*span);
+                let method = form.method(span);
+                return at(span, &emit!(__traced_call.#method("return", #value);));
             }
             Taken::Of(part, exit) => (part, exit),
         };
@@ -217,11 +218,11 @@ impl Model {
         let present = match part {
             Part::Value => emit!(#private::Some(#value)),
             Part::Success(span) => {
-                let path = located_path(&private, "success", ours(*span));
+                let path = at(ours(*span), &emit!(#private::success));
                 emit!(#path(#value))
             }
             Part::Error(span) => {
-                let path = located_path(&private, "error", ours(*span));
+                let path = at(ours(*span), &emit!(#private::error));
                 emit!(#path(#value))
             }
         };
@@ -239,16 +240,18 @@ impl Model {
     /// A match arm gives back what its expression borrows before the parameters go, as a function's body does.
     fn body(&self, block: &TokenStream) -> TokenStream {
         let bindings = &self.bindings;
-        emit!(#(#bindings)* match () { () => #block })
+        let place = located(block);
+        let arm = quote_spanned!(place=> match () { () => #block });
+        emit!(#(#bindings)* #arm)
     }
 
     fn closure(&self, block: &TokenStream) -> TokenStream {
-        let body = self.body(block);
+        let body = braced(self.body(block), located(block));
         match &self.value {
-            Value::Written(ty) => emit!(move || -> #ty { #body }),
-            Value::Unit => emit!(move || -> () { #body }),
-            Value::Never => emit!(move || -> ! { #body }),
-            Value::Opaque | Value::Output(_) | Value::Inferred => emit!(move || { #body }),
+            Value::Written(ty) => emit!(move || -> #ty #body),
+            Value::Unit => emit!(move || -> () #body),
+            Value::Never => emit!(move || -> ! #body),
+            Value::Opaque | Value::Output(_) | Value::Inferred => emit!(move || #body),
         }
     }
 
@@ -344,15 +347,20 @@ fn braced(statements: TokenStream, span: Span) -> TokenStream {
     TokenTree::Group(group).into()
 }
 
-/// A path of the runtime's whose every token stands at one place, so that a fault of the call is shown there.
-fn located_path(private: &TokenStream, name: &str, span: Span) -> TokenStream {
-    let name = Ident::new(name, span);
-    let path = emit!(#private::#name);
-    let token = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(span));
-        token
+/// The tokens at another place, where a fault of theirs is to be shown; the hygiene of each stays.
+fn at(place: Span, tokens: &TokenStream) -> TokenStream {
+    let at = |token| match token {
+        TokenTree::Group(group) => {
+            let mut copy = Group::new(group.delimiter(), at(place, &group.stream()));
+            copy.set_span(group.span().located_at(place));
+            TokenTree::Group(copy)
+        }
+        mut token => {
+            token.set_span(token.span().located_at(place));
+            token
+        }
     };
-    path.into_iter().map(token).collect()
+    tokens.clone().into_iter().map(at).collect()
 }
 
 /// Our hygiene at the place of some tokens of the user's.

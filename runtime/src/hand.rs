@@ -207,6 +207,24 @@ impl Note {
         records.then_some(Self { cx, attributes: Vec::new() })
     }
 
+    /// Records a value by its type.
+    #[inline]
+    pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
+        self.keep(key, value.value());
+    }
+
+    /// Records a value by its `Display`.
+    #[inline]
+    pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
+        self.keep(key, Some(value::display(value)));
+    }
+
+    /// Records a value by its `Debug`.
+    #[inline]
+    pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
+        self.keep(key, Some(value::debug(value)));
+    }
+
     fn keep(&mut self, key: &'static str, value: Option<Value>) {
         if let Some(value) = value {
             self.attributes.push(KeyValue::new(key, value));
@@ -223,29 +241,3 @@ impl Note {
         self.cx.span().add_event(name, self.attributes);
     }
 }
-
-/// What generated code writes attributes to.
-macro_rules! takes_attributes {
-    ($($of:ty),*) => {$(
-        impl $of {
-            /// Records a value by its type.
-            #[inline]
-            pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-                self.keep(key, value.value());
-            }
-
-            /// Records a value by its `Display`.
-            #[inline]
-            pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
-                self.keep(key, Some(value::display(value)));
-            }
-
-            /// Records a value by its `Debug`.
-            #[inline]
-            pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
-                self.keep(key, Some(value::debug(value)));
-            }
-        }
-    )*};
-}
-takes_attributes!(Call, Note);

@@ -20,6 +20,7 @@ use crate::exception::Exception;
 use crate::outcome::{Failed, Verdict};
 use crate::pipeline::{self, Captured, Pipeline, Sampler};
 use crate::propagation::{AsLink, AsParent, is_deferred};
+use crate::value::{self, Attribute};
 
 /// One call of a traced function, recorded or not.
 #[derive(Debug)]
@@ -279,7 +280,25 @@ impl Call {
         }
     }
 
-    pub(crate) fn keep(&mut self, key: &'static str, value: Option<Value>) {
+    /// Records a value by its type.
+    #[inline]
+    pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
+        self.keep(key, value.value());
+    }
+
+    /// Records a value by its `Display`.
+    #[inline]
+    pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
+        self.keep(key, Some(value::display(value)));
+    }
+
+    /// Records a value by its `Debug`.
+    #[inline]
+    pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
+        self.keep(key, Some(value::debug(value)));
+    }
+
+    fn keep(&mut self, key: &'static str, value: Option<Value>) {
         let (Some(live), Some(value)) = (&mut self.0, value) else { return };
         let attribute = KeyValue::new(key, value);
         if live.phase == Phase::Waiting {
