@@ -3,7 +3,7 @@
 //     self.find(a).await
 // }
 //
-// adds 233 tokens
+// adds 228 tokens
 
 pub async fn load(&self, a: u64) -> Result<u64, Error> {
     let mut __traced_call = ::traced::__private::Call::new({
@@ -24,7 +24,6 @@ pub async fn load(&self, a: u64) -> Result<u64, Error> {
         > {
             return __traced_value;
         }
-        let a = a;
         match () {
             () => self.find(a).await,
         }

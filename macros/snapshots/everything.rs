@@ -19,7 +19,7 @@
 //     find(id)
 // }
 //
-// adds 467 tokens
+// adds 445 tokens
 
 fn load(
     headers: &Headers,
@@ -54,12 +54,8 @@ fn load(
     }
     let __traced_value = __traced_call
         .run(move || -> Result<Found, Error> {
-            let headers = headers;
-            let _ = &headers;
             let links = links;
             let _ = &links;
-            let id = id;
-            let _ = &id;
             let opts = opts;
             let _ = &opts;
             let mut r#b = r#b;

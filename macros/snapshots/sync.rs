@@ -4,7 +4,7 @@
 //     Ok(a)
 // }
 //
-// adds 211 tokens
+// adds 200 tokens
 
 pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     let mut __traced_call = ::traced::__private::Call::new({
@@ -25,8 +25,6 @@ pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     }
     let __traced_value = __traced_call
         .run(move || -> Result<u64, Error> {
-            let a = a;
-            let _ = &a;
             let mut b = b;
             let _ = &b;
             match () {

@@ -32,12 +32,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// One function: traced, or as it was if there are faults.
 fn function(args: Args, function: Function, around: &Surroundings, errors: &mut Errors) -> TokenStream {
-    let plain = function.clone().without_attr();
-    let Some(model) = Model::judge(args, function, around, errors) else {
+    match Model::judge(args, function, around, errors) {
+        Ok(model) => model.expand(),
         // A parameter that only the misused attribute names is no second fault.
-        return quote!(#[allow(unused_variables)] #plain);
-    };
-    model.expand()
+        Err(plain) => quote!(#[allow(unused_variables)] #plain),
+    }
 }
 
 /// The fault of an item that is neither a function nor an `impl`, at its keyword.

@@ -139,7 +139,7 @@ impl Model {
         function: Function,
         around: &Surroundings,
         errors: &mut Errors,
-    ) -> Option<Self> {
+    ) -> Result<Self, Box<Function>> {
         if !matches!(function.body, Body::Block(_)) {
             errors.at(
                 &function.sig.ident,
@@ -181,7 +181,7 @@ impl Model {
         judge_exits(&args, shape, &function.sig.output, errors);
         let exits = exits(&mut args, errors);
         if !errors.is_empty() {
-            return None;
+            return Err(Box::new(function));
         }
 
         let krate = args.krate.map_or_else(|| quote::quote!(::traced), |slot| slot.value.to_token_stream());
@@ -197,7 +197,7 @@ impl Model {
             scope: args.scope.map_or_else(callers_crate, |slot| (slot.value.value(), String::new())),
             place: function.sig.ident.span(),
         };
-        Some(Self {
+        Ok(Self {
             krate,
             site,
             shape,
@@ -362,20 +362,23 @@ fn shape(function: &Function, args: &Args, errors: &mut Errors) -> Shape {
 
 /// Nothing, `!`, `()`, a reference or a primitive: no alias of anything.
 fn plainly_no_alias(output: &ReturnType) -> bool {
-    const PRIMITIVES: &[&str] = &[
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-        "isize", "f32", "f64", "String",
-    ];
     match output {
         ReturnType::Default => true,
         ReturnType::Type(_, ty) => match &**ty {
             Type::Tuple(_) | Type::Never(_) | Type::Reference(_) | Type::Array(_) => true,
-            Type::Path(path) => {
-                path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive))
-            }
+            Type::Path(path) => path.path.is_ident("String") || is_primitive(ty),
             _ => false,
         },
     }
+}
+
+fn is_primitive(ty: &Type) -> bool {
+    const PRIMITIVES: &[&str] = &[
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+        "isize", "f32", "f64",
+    ];
+    let Type::Path(path) = ty else { return false };
+    path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive))
 }
 
 /// What the return type says of itself. A heuristic on names: aliases say it with `future` and `stream`.
@@ -683,6 +686,9 @@ fn rebind(
     used: &[String],
     captured: &[Attribute],
 ) -> Vec<TokenStream> {
+    if drops_nothing(typed) {
+        return Vec::new();
+    }
     let attrs = typed.attrs.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
     let cfgs: Vec<_> =
         typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
@@ -707,8 +713,6 @@ fn rebind(
             }
         }
         statements
-    } else if stays_behind_for_nothing(typed) {
-        return Vec::new();
     } else {
         let name = name_for(&typed.pat, index);
         let pattern = std::mem::replace(&mut *typed.pat, syn::parse_quote!(#name));
@@ -747,9 +751,16 @@ fn name_for(pattern: &Pat, index: usize) -> Ident {
     }
 }
 
-/// `_: &T`: nothing is bound and nothing is dropped.
-fn stays_behind_for_nothing(typed: &PatType) -> bool {
-    matches!(*typed.pat, Pat::Wild(_)) && matches!(*typed.ty, Type::Reference(_))
+/// A reference or a primitive under a plain name, or none: the body may take it as it uses it, since there is
+/// nothing to drop and nothing to take apart. One that is `mut` is bound anew all the same, for the sake of the
+/// lints on what is assigned to it.
+fn drops_nothing(typed: &PatType) -> bool {
+    let plain = match &*typed.pat {
+        Pat::Wild(_) => true,
+        Pat::Ident(ident) => ident.by_ref.is_none() && ident.mutability.is_none() && ident.subpat.is_none(),
+        _ => false,
+    };
+    plain && (matches!(*typed.ty, Type::Reference(_)) || is_primitive(&typed.ty))
 }
 
 fn without_mut(pattern: &mut Pat) {
