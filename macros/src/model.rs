@@ -494,8 +494,9 @@ fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option
     })
 }
 
-/// A type as it can be written inside the body: with our own hygiene, so that what is wrong with it is said once,
-/// where the user wrote it, and with `_` for each `impl Trait` in it.
+/// A type as it can be written inside the body: with `_` for each `impl Trait` in it.
+///
+/// Its tokens keep their places, so that the compiler, which finds the same fault or lint in both, says it once.
 fn writable(tokens: TokenStream) -> TokenStream {
     let mut out = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
@@ -505,17 +506,12 @@ fn writable(tokens: TokenStream) -> TokenStream {
                 skip_bounds(&mut tokens);
                 TokenTree::Ident(Ident::new("_", ours(ident.span())))
             }
-            // `$crate` means what it means only where it was written.
-            TokenTree::Ident(ident) if ident == "$crate" => TokenTree::Ident(ident),
             TokenTree::Group(group) => {
                 let mut copy = proc_macro2::Group::new(group.delimiter(), writable(group.stream()));
-                copy.set_span(ours(group.span()));
+                copy.set_span(group.span());
                 TokenTree::Group(copy)
             }
-            mut other => {
-                other.set_span(ours(other.span()));
-                other
-            }
+            other => other,
         });
     }
     out.into_iter().collect()
