@@ -377,11 +377,13 @@ impl Site {
             static SITE: #private::Callsite = #private::Callsite::new(
                 #name,
                 #private::SpanKind::#kind,
-                #scope,
-                #version,
-                #private::module_path!(),
-                #file,
                 #line,
+                &#private::Origin {
+                    scope: #scope,
+                    version: #version,
+                    module: #private::module_path!(),
+                    file: #file,
+                },
             );
             &SITE
         }}

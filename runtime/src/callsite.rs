@@ -12,70 +12,76 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use crate::pipeline::Pipeline;
 
 /// A place that makes spans: name, kind, scope and source position.
+///
+/// There is one for each traced function of a program, so what many have in common they share, and what is only
+/// known at run time has its own place.
 #[derive(Debug)]
 pub struct Callsite {
     pub(crate) name: &'static str,
-    pub(crate) kind: SpanKind,
-    /// The crate's name, or what `scope = "…"` says; then without a version.
-    scope: &'static str,
-    version: &'static str,
-    /// Completed to the function's full name by the type name of its body.
-    module: &'static str,
-    file: &'static str,
+    origin: &'static Origin,
+    found: OnceLock<Box<Found>>,
     line: u32,
+    pub(crate) kind: SpanKind,
+}
+
+/// What the call sites of one module have in common.
+#[derive(Debug)]
+pub struct Origin {
+    /// The crate's name, or what `scope = "…"` says; then without a version.
+    pub scope: &'static str,
+    /// The crate's version.
+    pub version: &'static str,
+    /// Completed to the function's full name by the type name of its body.
+    pub module: &'static str,
+    /// The file, as the compiler prints it.
+    pub file: &'static str,
+}
+
+/// What a call site finds out when it is first recorded.
+#[derive(Debug, Default)]
+struct Found {
     function: OnceLock<String>,
     tracer: RwLock<Option<(u64, Arc<BoxedTracer>)>>,
 }
 
 impl Callsite {
     /// The constants of one place.
-    pub const fn new(
-        name: &'static str,
-        kind: SpanKind,
-        scope: &'static str,
-        version: &'static str,
-        module: &'static str,
-        file: &'static str,
-        line: u32,
-    ) -> Self {
-        Self {
-            name,
-            kind,
-            scope,
-            version,
-            module,
-            file,
-            line,
-            function: OnceLock::new(),
-            tracer: RwLock::new(None),
-        }
+    pub const fn new(name: &'static str, kind: SpanKind, line: u32, origin: &'static Origin) -> Self {
+        Self { name, origin, found: OnceLock::new(), line, kind }
+    }
+
+    fn found(&self) -> &Found {
+        self.found.get_or_init(Box::default)
     }
 
     /// This place's tracer in the given pipeline, looked up once per pipeline and not per call.
     pub(crate) fn tracer(&self, pipeline: &Pipeline) -> Arc<BoxedTracer> {
-        if let Some((generation, tracer)) = &*self.tracer.read().unwrap_or_else(PoisonError::into_inner)
+        let cached = &self.found().tracer;
+        if let Some((generation, tracer)) = &*cached.read().unwrap_or_else(PoisonError::into_inner)
             && *generation == pipeline.generation()
         {
             return Arc::clone(tracer);
         }
         let tracer = Arc::new(pipeline.tracer(self.instrumentation_scope()));
-        *self.tracer.write().unwrap_or_else(PoisonError::into_inner) =
+        *cached.write().unwrap_or_else(PoisonError::into_inner) =
             Some((pipeline.generation(), Arc::clone(&tracer)));
         tracer
     }
 
     fn instrumentation_scope(&self) -> InstrumentationScope {
-        let scope = InstrumentationScope::builder(self.scope);
-        if self.version.is_empty() { scope.build() } else { scope.with_version(self.version).build() }
+        let Origin { scope, version, .. } = *self.origin;
+        let scope = InstrumentationScope::builder(scope);
+        if version.is_empty() { scope.build() } else { scope.with_version(version).build() }
     }
 
     /// The `code.*` attributes. `body` is the type name of the function's body: the one name the compiler
     /// makes that knows the `impl` a method stands in.
     pub(crate) fn code_attributes(&'static self, body: fn() -> &'static str) -> [KeyValue; 3] {
-        let function = self.function.get_or_init(|| function_name(self.module, self.name, body()));
+        let Origin { module, file, .. } = *self.origin;
+        let function = self.found().function.get_or_init(|| function_name(module, self.name, body()));
         [
             KeyValue::new("code.function.name", function.as_str()),
-            KeyValue::new("code.file.path", self.file),
+            KeyValue::new("code.file.path", file),
             KeyValue::new("code.line.number", i64::from(self.line)),
         ]
     }

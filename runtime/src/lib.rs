@@ -162,7 +162,7 @@ pub mod __private {
     pub use opentelemetry::trace::SpanKind;
     pub use traced_macros::{event, set, span};
 
-    pub use crate::callsite::Callsite;
+    pub use crate::callsite::{Callsite, Origin};
     pub use crate::carry::{propagate, spawned};
     pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
     pub use crate::hand::{Note, Span};

@@ -320,6 +320,13 @@ macro_rules! steps {
             /// Ends the call with what the value says.
             #[inline]
             pub fn end(&self, call: Call, verdict: Verdict) {
+                if call.on() {
+                    self.judge(call, verdict);
+                }
+            }
+
+            #[inline(never)]
+            fn judge(&self, call: Call, verdict: Verdict) {
                 match self.value().error() {
                     None => call.end(),
                     Some($error) if call.records() => {

@@ -235,7 +235,7 @@ impl Call {
     #[inline]
     pub fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
         match &mut self.0 {
-            None => Inside { live: None, guard: None, left: Left::Unseen },
+            None => Inside { live: None, left: Left::Unseen },
             Some(live) => live.enter(body),
         }
     }
@@ -249,16 +249,15 @@ impl Call {
                 live.cancelled();
             }
             live.phase = Phase::Dropping;
-            let guard = live.cx.clone().attach();
-            let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().push(guard));
+            live.attach();
         }
     }
 
     /// Ends the span of a call that failed in no way.
     #[inline]
     pub fn end(mut self) {
-        if let Some(mut live) = self.0.take() {
-            live.end();
+        if let Some(live) = self.0.take() {
+            live.over(Live::end);
         }
     }
 
@@ -281,19 +280,19 @@ impl Call {
     }
 
     /// Records a value by its type.
-    #[inline]
+    #[inline(never)]
     pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
         self.keep(key, value.value());
     }
 
     /// Records a value by its `Display`.
-    #[inline]
+    #[inline(never)]
     pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
         self.keep(key, Some(value::display(value)));
     }
 
     /// Records a value by its `Debug`.
-    #[inline]
+    #[inline(never)]
     pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
         self.keep(key, Some(value::debug(value)));
     }
@@ -319,14 +318,21 @@ impl UnwindSafe for Call {}
 impl RefUnwindSafe for Call {}
 
 impl Drop for Call {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(mut live) = self.0.take() {
-            live.abort();
+        if let Some(live) = self.0.take() {
+            live.over(Live::abort);
         }
     }
 }
 
 impl Live {
+    /// The last that happens to a call. All of it stands here and not in the functions.
+    #[inline(never)]
+    fn over(mut self: Box<Self>, how: fn(&mut Self)) {
+        how(&mut self);
+    }
+
     fn reparent(&mut self, parent: Context) {
         // A capture takes its calls with it whatever parent they name.
         self.cx = match Captured::of(&self.cx) {
@@ -393,7 +399,7 @@ impl Live {
     #[inline(never)]
     fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
         if self.phase == Phase::Ended {
-            return Inside { live: None, guard: None, left: Left::Unseen };
+            return Inside { live: None, left: Left::Unseen };
         }
         self.begin(body);
         self.panics = crate::panic::count();
@@ -402,8 +408,14 @@ impl Live {
             timing.polled = Instant::now();
             timing.polls += 1;
         }
+        self.attach();
+        Inside { live: Some(self), left: Left::Unseen }
+    }
+
+    fn attach(&self) {
         let guard = self.cx.clone().attach();
-        Inside { live: Some(self), guard: Some(guard), left: Left::Unseen }
+        // While the thread is torn down there is nowhere to keep it, and nobody left to ask for the context.
+        let _ = ATTACHED.try_with(|attached| attached.borrow_mut().push(guard));
     }
 
     fn left(&mut self, how: Left) {
@@ -453,8 +465,7 @@ impl Live {
                 self.end();
             }
             Phase::Dropping => {
-                let guard = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
-                drop(guard);
+                detach();
                 self.end();
             }
         }
@@ -496,8 +507,15 @@ pub(crate) fn without_span(cx: &Context) -> Context {
 }
 
 thread_local! {
-    /// The contexts attached for bodies that are being dropped on this thread, innermost last.
-    static DROPPING: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
+    /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to
+    /// its thread, and a call may go to another one.
+    static ATTACHED: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Detaches the innermost context.
+fn detach() {
+    let guard = ATTACHED.try_with(|attached| attached.borrow_mut().pop());
+    drop(guard);
 }
 
 /// While it lives, the call's span is current on this thread.
@@ -507,7 +525,6 @@ thread_local! {
 #[derive(Debug)]
 pub struct Inside<'a> {
     live: Option<&'a mut Live>,
-    guard: Option<ContextGuard>,
     /// How the body left.
     pub left: Left,
 }
@@ -536,8 +553,17 @@ impl Left {
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
+        if self.live.is_some() {
+            self.leave();
+        }
+    }
+}
+
+impl Inside<'_> {
+    #[inline(never)]
+    fn leave(&mut self) {
         if let Some(live) = self.live.take() {
-            self.guard = None;
+            detach();
             live.left(self.left);
         }
     }
