@@ -4,18 +4,20 @@
 //     Ok(a)
 // }
 //
-// adds 200 tokens
+// adds 221 tokens
 
 pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     let mut __traced_call = ::traced::__private::Call::new({
         static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
             "load",
             ::traced::__private::SpanKind::Internal,
-            "traced-macros",
-            "0.1.0",
-            ::traced::__private::module_path!(),
-            "src/lib.rs",
             1u32,
+            &::traced::__private::Origin {
+                scope: "traced-macros",
+                version: "0.1.0",
+                module: ::traced::__private::module_path!(),
+                file: "src/lib.rs",
+            },
         );
         &SITE
     });

@@ -99,7 +99,7 @@ pub(crate) struct Slot<T> {
 pub(crate) struct Args {
     pub(crate) name: Option<Slot<LitStr>>,
     pub(crate) kind: Option<Slot<Ident>>,
-    pub(crate) attr: Option<Slot<Vec<Attribute>>>,
+    pub(crate) attr: Option<Slot<Attributes>>,
     pub(crate) ret: Option<Slot<Ret>>,
     pub(crate) ok: Option<Slot<Exit>>,
     pub(crate) err: Option<Slot<Exit>>,
@@ -119,11 +119,27 @@ pub(crate) struct Args {
     pub(crate) krate: Option<Slot<Path>>,
 }
 
+/// A list of attributes, and the faults of those that could not be read: the others are judged all the same.
+#[derive(Clone, Default)]
+pub(crate) struct Attributes {
+    pub(crate) list: Vec<Attribute>,
+    faults: Option<syn::Error>,
+}
+
+impl Attributes {
+    /// Reports what could not be read.
+    pub(crate) fn report(&mut self, errors: &mut Errors) {
+        if let Some(faults) = self.faults.take() {
+            errors.push(faults);
+        }
+    }
+}
+
 /// `pattern => attributes`.
 #[derive(Clone)]
 pub(crate) struct Exit {
     pub(crate) pattern: Pat,
-    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) attributes: Attributes,
 }
 
 /// What `ret` records.
@@ -358,9 +374,8 @@ fn kind(input: ParseStream<'_>, key: &Ident) -> syn::Result<Ident> {
 }
 
 /// Attributes with a comma between two, all their faults at once.
-pub(crate) fn attributes(input: ParseStream<'_>) -> syn::Result<Vec<Attribute>> {
-    let mut attributes = Vec::new();
-    let mut faults: Option<syn::Error> = None;
+pub(crate) fn attributes(input: ParseStream<'_>) -> syn::Result<Attributes> {
+    let mut attributes = Attributes::default();
     while !input.is_empty() {
         let parsed = input.parse::<Attribute>().and_then(|attribute| {
             if ends(input) {
@@ -377,11 +392,11 @@ pub(crate) fn attributes(input: ParseStream<'_>) -> syn::Result<Vec<Attribute>> 
             ))
         });
         match parsed {
-            Ok(attribute) => attributes.push(attribute),
+            Ok(attribute) => attributes.list.push(attribute),
             Err(error) => {
                 recover(input);
-                match &mut faults {
-                    None => faults = Some(error),
+                match &mut attributes.faults {
+                    None => attributes.faults = Some(error),
                     Some(faults) => faults.combine(error),
                 }
             }
@@ -390,10 +405,10 @@ pub(crate) fn attributes(input: ParseStream<'_>) -> syn::Result<Vec<Attribute>> 
             input.parse::<Token![,]>()?;
         }
     }
-    faults.map_or(Ok(attributes), Err)
+    Ok(attributes)
 }
 
-fn list(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Vec<Attribute>> {
+fn list(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Attributes> {
     inside(input, key, form, attributes)
 }
 

@@ -214,7 +214,7 @@ impl Model {
             Taken::Of(part, exit) => (part, exit),
         };
         let Exit { pattern, attributes } = &**exit;
-        let records = attributes.iter().map(|attribute| attribute.record(&emit!(__traced_call)));
+        let records = attributes.list.iter().map(|attribute| attribute.record(&emit!(__traced_call)));
         let present = match part {
             Part::Value => emit!(#private::Some(#value)),
             Part::Success(span) => {

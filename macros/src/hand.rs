@@ -7,8 +7,8 @@ use proc_macro2::{Group, TokenStream};
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, LitStr, Token};
 
-use crate::args;
-use crate::attribute::{self, Attribute};
+use crate::args::{self, Attributes};
+use crate::attribute;
 use crate::errors::Errors;
 use crate::model::{Site, callers_crate};
 
@@ -16,7 +16,7 @@ use crate::model::{Site, callers_crate};
 struct Written {
     krate: TokenStream,
     name: Option<LitStr>,
-    attributes: Vec<Attribute>,
+    attributes: Attributes,
 }
 
 /// `span!("name", attributes)`.
@@ -29,8 +29,8 @@ pub(crate) fn span(input: TokenStream) -> TokenStream {
         let site = Site { name, kind: quote::format_ident!("Internal"), scope: callers_crate(), place };
         let site = site.tokens(&private);
         let call = emit!(__traced_call);
-        let records = attributes.iter().map(|attribute| attribute.record(&call));
-        let records = if attributes.is_empty() {
+        let records = attributes.list.iter().map(|attribute| attribute.record(&call));
+        let records = if attributes.list.is_empty() {
             TokenStream::new()
         } else {
             emit!(if __traced_call.wants_attributes() { #(#records)* })
@@ -59,7 +59,7 @@ pub(crate) fn set(input: TokenStream) -> TokenStream {
 fn note(written: &Written, finish: &TokenStream) -> TokenStream {
     let Written { krate, attributes, .. } = written;
     let to = emit!(__traced_note);
-    let records = attributes.iter().map(|attribute| attribute.record(&to));
+    let records = attributes.list.iter().map(|attribute| attribute.record(&to));
     emit! {
         match #krate::__private::Note::start() {
             #krate::__private::Some(mut __traced_note) => {
@@ -78,9 +78,10 @@ fn with(
     expand: impl Fn(&Written) -> Option<TokenStream>,
 ) -> TokenStream {
     let mut errors = Errors::new();
-    let written = errors.keep((|input: ParseStream<'_>| parse(input, form)).parse2(input));
+    let read = (|input: ParseStream<'_>| parse(input, form, &mut errors)).parse2(input);
+    let written = errors.keep(read);
     if let Some(written) = &written {
-        attribute::judge(&written.attributes, &mut errors);
+        attribute::judge(&written.attributes.list, &mut errors);
     }
     if errors.is_empty()
         && let Some(expansion) = written.as_ref().and_then(expand)
@@ -92,17 +93,12 @@ fn with(
     emit!({ #errors })
 }
 
-fn parse(input: ParseStream<'_>, form: Option<&str>) -> syn::Result<Written> {
+fn parse(input: ParseStream<'_>, form: Option<&str>, errors: &mut Errors) -> syn::Result<Written> {
     let krate = input.parse::<Group>()?.stream();
-    let name = form.map(|form| name(input, form)).transpose();
-    let (name, attributes) = match (name, args::attributes(input)) {
-        (Err(mut of_name), Err(of_attributes)) => {
-            of_name.combine(of_attributes);
-            return Err(of_name);
-        }
-        (name, attributes) => (name?, attributes?),
-    };
-    if form.is_none() && attributes.is_empty() {
+    let name = form.and_then(|form| errors.keep(name(input, form)));
+    let mut attributes = args::attributes(input)?;
+    attributes.report(errors);
+    if form.is_none() && attributes.list.is_empty() && errors.is_empty() {
         return Err(syn::Error::new(input.span(), "an attribute is missing; write `set!(key = value)`"));
     }
     Ok(Written { krate, name, attributes })

@@ -171,10 +171,9 @@ impl Model {
         let (parameters, bindings, moved) = parameters(&function, &args, &captured);
         let (bindings, sig) =
             if home == Home::Bare { (Vec::new(), function.sig.clone()) } else { (bindings, moved) };
-        let attributes = captured
-            .into_iter()
-            .chain(args.attr.take().map(|slot| slot.value).into_iter().flatten())
-            .collect::<Vec<_>>();
+        let mut given = args.attr.take().map(|slot| slot.value).unwrap_or_default();
+        given.report(errors);
+        let attributes: Vec<_> = captured.into_iter().chain(given.list).collect();
         judge_names(&attributes, &parameters, errors);
         attribute::judge(&attributes, errors);
         judge_leaving(&args, errors);
@@ -587,11 +586,12 @@ fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
     if let Some(slot) = args.err.take() {
         exits.push(Taken::Of(Part::Error(slot.key.span()), Box::new(slot.value)));
     }
-    for taken in &exits {
+    for taken in &mut exits {
         let Taken::Of(_, exit) = taken else { continue };
-        attribute::judge(&exit.attributes, errors);
+        exit.attributes.report(errors);
+        attribute::judge(&exit.attributes.list, errors);
         let bound = names(exit.pattern.to_token_stream());
-        for attribute in &exit.attributes {
+        for attribute in &exit.attributes.list {
             if let (Key::Text(_), Some(root)) = (&attribute.key, attribute::root(&attribute.expr)) {
                 judge_name(root, &bound, "the pattern binds no", errors);
             }
@@ -771,7 +771,7 @@ fn without_mut(pattern: &mut Pat) {
 /// The names that expressions use before the body has its parameters.
 fn used_before_the_body(args: &Args) -> Vec<String> {
     let attributes =
-        args.attr.iter().flat_map(|slot| &slot.value).map(|attribute| attribute.expr.to_token_stream());
+        args.attr.iter().flat_map(|slot| &slot.value.list).map(|attribute| attribute.expr.to_token_stream());
     let others = [&args.when, &args.parent, &args.links]
         .into_iter()
         .flatten()
