@@ -1,6 +1,6 @@
 //! What stands in the parentheses of `#[traced(…)]`: syntax alone, every key with its place.
 //!
-//! The list [`ARGUMENTS`] is the only one: parsing, suggestions, conflicts and the README's table read it.
+//! The list [`ARGUMENTS`] is the only one: parsing and suggestions read it, and the README's table is tested by it.
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;

@@ -326,7 +326,7 @@ const SECRETS: &[&str] = &[
     "pin_code",
 ];
 
-/// Whether the last word of a key is, or ends in, the name of a secret.
+/// Whether the last word of a key is the name of a secret, ends in one, or is one's hash, text or value.
 pub(crate) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key).to_lowercase();
     SECRETS.iter().any(|secret| {

@@ -11,7 +11,7 @@ use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
 use crate::exception::{Exception, Exceptions};
-use crate::future::{Traced, traced};
+use crate::future::traced;
 use crate::pipeline::Pipeline;
 use crate::propagation::AsLink;
 use crate::span::Call;
@@ -60,8 +60,8 @@ impl Span {
     }
 
     /// A future that is polled inside the span, which ends with it.
-    pub fn wrap<F: Future>(self, body: F) -> Traced<F, fn(&F::Output, Call)> {
-        traced(self.0, None, body, |_, call| call.pass())
+    pub fn wrap<F: Future>(self, body: F) -> impl Future<Output = F::Output> + use<F> {
+        traced(self.0, None, body, |_: &F::Output, call: Call| call.pass())
     }
 
     /// The span's context, to hand to whatever asks for a parent.

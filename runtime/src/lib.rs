@@ -32,7 +32,7 @@
 //! # By hand
 //!
 //! [`span!`] is a step inside a function, [`event!`] a milestone, [`set!`] an attribute as one goes, [`current`] the span
-//! itself. [`inject`] and [`extract`] carry the context between services; [`propagate`], [`spawn`] and its like within one.
+//! itself. [`inject`] and [`extract`] carry the context between services; [`propagate`] and `spawn` within one.
 //!
 //! # In tests
 //!
@@ -40,7 +40,7 @@
 //!
 //! # Features
 //!
-//! `tokio` (default): [`spawn`], `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
+//! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
 
 mod callsite;
 mod carry;
@@ -68,7 +68,7 @@ pub use traced_macros::traced;
 
 #[cfg(feature = "tokio")]
 pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
-pub use carry::{Propagated, propagate, thread};
+pub use carry::{Propagated, Work, propagate, thread};
 pub use console::Console;
 pub use hand::{Current, Entered, Span, current};
 pub use outcome::Failure;

@@ -136,8 +136,8 @@ impl Captured {
     }
 }
 
-#[derive(Debug)]
 /// A running capture: while it lives, calls under its context are recorded.
+#[derive(Debug)]
 pub(crate) struct Capturing(pub(crate) Arc<Pipeline>);
 
 impl Capturing {

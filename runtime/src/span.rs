@@ -106,7 +106,7 @@ impl Call {
             Box::new(Live {
                 site,
                 pipeline,
-                caller: cx.span().span_context().span_id(),
+                caller: caller(&cx),
                 cx,
                 root: false,
                 panics: crate::panic::count(),
@@ -194,9 +194,7 @@ impl Call {
     /// Measures the polls of this call.
     pub fn time(&mut self) {
         if let Some(live) = &mut self.0 {
-            let now = Instant::now();
-            live.timing =
-                Some(Box::new(Timing { started: now, polled: now, busy: Duration::ZERO, polls: 0 }));
+            live.timing = Some(Box::new(Timing::new()));
         }
     }
 
@@ -491,6 +489,13 @@ impl Live {
         }
         self.end();
     }
+}
+
+/// The span to which an error of a call under `cx` goes on, if it is of this process.
+fn caller(cx: &Context) -> SpanId {
+    let span = cx.span();
+    let context = span.span_context();
+    if context.is_remote() { SpanId::INVALID } else { context.span_id() }
 }
 
 /// What a sampler may see of `cx` when the span has no parent. An invalid span in the context would do for the
