@@ -12,6 +12,8 @@ use std::task::{Context as Task, Poll};
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 
+use crate::context;
+
 /// Carries the present context into a future or a closure that will run elsewhere.
 ///
 /// The future is polled, the closure is called, under the context that is current now. A closure comes back
@@ -33,7 +35,7 @@ use pin_project_lite::pin_project;
 /// assert_eq!(trace.span("resize").parent(), Some("upload"));
 /// ```
 pub fn propagate<K, W: Work<K>>(work: W) -> W::Carried {
-    work.carry(Context::current())
+    work.carry(context::current().unwrap_or_default())
 }
 
 /// Something that runs later: a future, or a closure without arguments.
@@ -71,7 +73,7 @@ impl<'a, R: 'a, F: FnOnce() -> R + Send + 'a> Work<AsClosure<&'a R>> for F {
 
     fn carry(self, cx: Context) -> Self::Carried {
         Box::new(move || {
-            let _current = cx.attach();
+            let _current = context::attach(cx);
             self()
         })
     }
@@ -91,7 +93,7 @@ pin_project! {
     impl<F> PinnedDrop for Propagated<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _current = this.cx.clone().attach();
+            let _current = context::attach(this.cx.clone());
             this.future.set(None);
         }
     }
@@ -102,7 +104,7 @@ impl<F: Future> Future for Propagated<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _current = this.cx.clone().attach();
+        let _current = context::attach(this.cx.clone());
         this.future.as_pin_mut().expect("only the drop takes the future").poll(task)
     }
 }
@@ -125,7 +127,7 @@ pub struct Anything<T>(Cell<Option<T>>);
 impl<T: Future> Spawned<T> {
     /// The future, carried.
     pub fn carry(&self) -> Propagated<T> {
-        self.work().carry(Context::current())
+        self.work().carry(context::current().unwrap_or_default())
     }
 }
 
@@ -164,16 +166,16 @@ impl<T> Deref for Called<T> {
 }
 
 fn closure<R, F: FnOnce() -> R>(work: F) -> impl FnOnce() -> R + use<R, F> {
-    let cx = Context::current();
+    let cx = context::current().unwrap_or_default();
     move || {
-        let _current = cx.attach();
+        let _current = context::attach(cx);
         work()
     }
 }
 
 #[cfg(feature = "tokio")]
 fn future<F: Future>(work: F) -> Propagated<F> {
-    work.carry(Context::current())
+    work.carry(context::current().unwrap_or_default())
 }
 
 /// `std::thread::spawn` that carries the context.

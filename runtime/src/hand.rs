@@ -10,6 +10,7 @@ use std::future::Future;
 use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
+use crate::context;
 use crate::exception::{Exception, Exceptions};
 use crate::future::traced;
 use crate::pipeline::Pipeline;
@@ -48,7 +49,7 @@ impl Span {
     /// Not across an `.await`: use [`wrap`](Span::wrap) there.
     pub fn enter(mut self) -> Entered {
         self.0.entered();
-        let guard = self.0.context().map(|cx| cx.clone().attach());
+        let guard = self.0.context().and_then(|cx| context::attach(cx.clone()));
         Entered { guard, call: Some(self.0), panicking: std::thread::panicking() }
     }
 
@@ -66,7 +67,7 @@ impl Span {
 
     /// The span's context, to hand to whatever asks for a parent.
     pub fn context(&self) -> Context {
-        self.0.context().cloned().unwrap_or_else(Context::current)
+        self.0.context().cloned().or_else(context::current).unwrap_or_default()
     }
 }
 
@@ -92,7 +93,7 @@ impl Drop for Entered {
 
 /// The span that is current where this is called; see [`Current`].
 pub fn current() -> Current {
-    Current(Context::current())
+    Current(context::current().unwrap_or_default())
 }
 
 /// A handle on the span that was current when it was taken: of a traced call, of `span!`, or of other code that
@@ -202,7 +203,7 @@ impl Note {
         if !crate::pipeline::enabled() {
             return None;
         }
-        let cx = Context::current();
+        let cx = context::current()?;
         let records = cx.span().is_recording();
         records.then_some(Self { cx, attributes: Vec::new() })
     }

@@ -45,6 +45,7 @@
 mod callsite;
 mod carry;
 mod console;
+mod context;
 mod exception;
 mod future;
 mod hand;

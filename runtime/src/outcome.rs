@@ -4,12 +4,12 @@
 //! the compiler one `Deref` after the other: the first whose bounds the value's type meets. So every alias of
 //! `Result` is one, whatever its error can do, and nothing else is.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt};
@@ -220,16 +220,22 @@ pub(crate) fn chain(message: &str, mut source: &(dyn Error + 'static)) -> Value 
 
 /// Errors that a span has just recorded, kept for its caller, which may return the same one.
 ///
-/// The ending span looks here only while something is kept. Entries whose caller never comes (a remote one, or
-/// one of another tracer) are pushed out by newer ones.
-static SEEN: Mutex<VecDeque<Seen>> = Mutex::new(VecDeque::new());
+/// The ending span looks here only while something is kept. Entries whose caller never comes (one of another
+/// tracer) are pushed out when there are too many.
+static SEEN: LazyLock<Mutex<HashMap<SpanId, VecDeque<Seen>>>> = LazyLock::new(Mutex::default);
 static SEEN_COUNT: AtomicUsize = AtomicUsize::new(0);
-const SEEN_MOST: usize = 1024;
+/// How many callers are remembered, and how many errors of each.
+const SEEN_MOST: usize = 4096;
+const SEEN_OF_ONE: usize = 16;
 
 struct Seen {
-    caller: SpanId,
     error_type: String,
     message: String,
+}
+
+/// What is kept, if anything is.
+fn seen() -> Option<MutexGuard<'static, HashMap<SpanId, VecDeque<Seen>>>> {
+    (SEEN_COUNT.load(Ordering::Relaxed) != 0).then(|| SEEN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn remember(caller: SpanId, error_type: String, message: String) {
@@ -237,41 +243,44 @@ fn remember(caller: SpanId, error_type: String, message: String) {
         return;
     }
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.len() == SEEN_MOST {
-        seen.pop_front();
+    if seen.len() >= SEEN_MOST
+        && !seen.contains_key(&caller)
+        && let Some(&any) = seen.keys().next()
+    {
+        seen.remove(&any);
     }
-    seen.push_back(Seen { caller, error_type, message });
+    let of_caller = seen.entry(caller).or_default();
+    if of_caller.len() == SEEN_OF_ONE {
+        of_caller.pop_front();
+    }
+    of_caller.push_back(Seen { error_type, message });
     SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
 /// The `error.type` under which a child of `span` has recorded an error of this text.
 fn seen_in_child(span: &SpanContext, message: &str) -> Option<String> {
-    if SEEN_COUNT.load(Ordering::Relaxed) == 0 {
-        return None;
-    }
-    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let same = |seen: &&Seen| seen.caller == span.span_id() && seen.message == message;
-    seen.iter().rfind(same).map(|seen| seen.error_type.clone())
+    let seen = seen()?;
+    let same = seen.get(&span.span_id())?.iter().rfind(|seen| seen.message == message)?;
+    Some(same.error_type.clone())
 }
 
 /// Drops what the children of an ending span left for it.
 pub(crate) fn forget(span: &SpanContext) {
-    if SEEN_COUNT.load(Ordering::Relaxed) == 0 {
-        return;
+    if let Some(mut seen) = seen() {
+        seen.remove(&span.span_id());
+        SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
     }
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.retain(|seen| seen.caller != span.span_id());
-    SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
 /// Hands what the children of an ending span left for it on to its caller.
 pub(crate) fn hand_on(span: &SpanContext, caller: SpanId) {
-    if SEEN_COUNT.load(Ordering::Relaxed) == 0 || caller == SpanId::INVALID {
+    if caller == SpanId::INVALID {
         return;
     }
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    for seen in seen.iter_mut().filter(|seen| seen.caller == span.span_id()) {
-        seen.caller = caller;
+    if let Some(mut seen) = seen()
+        && let Some(errors) = seen.remove(&span.span_id())
+    {
+        seen.entry(caller).or_default().extend(errors);
     }
 }
 

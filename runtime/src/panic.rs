@@ -16,6 +16,8 @@ pub(crate) struct Panic {
     number: u64,
     /// Whether a span has recorded it: the innermost does, the outer ones are only marked.
     recorded: bool,
+    /// The one before, which may be unwinding still if this one is caught.
+    previous: Option<Box<Self>>,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -54,8 +56,12 @@ fn note(info: &std::panic::PanicHookInfo<'_>) {
         place: info.location().map(ToString::to_string).unwrap_or_default(),
         number: next(),
         recorded: false,
+        previous: None,
     };
-    keep(Some(panic));
+    replace(|last| {
+        let previous = last.map(|last| Box::new(Panic { previous: None, ..last }));
+        Some(Panic { previous, ..panic })
+    });
 }
 
 /// How many panics there have been.
@@ -70,14 +76,14 @@ fn next() -> u64 {
 
 /// A panic of this thread was caught and is nobody's concern.
 pub(crate) fn caught() {
-    keep(None);
+    replace(|last| last?.previous.map(|previous| *previous));
 }
 
-fn keep(panic: Option<Panic>) {
+fn replace(by: impl FnOnce(Option<Panic>) -> Option<Panic>) {
     // During the thread's own teardown there is nowhere to note it, and nobody to read it.
     let _ = LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
-            *last = panic;
+            *last = by(last.take());
         }
     });
 }

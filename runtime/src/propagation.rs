@@ -55,7 +55,7 @@ pub(crate) use propagator::{configure, configured};
 /// Nothing is written that is not printable ASCII, so no value can end a header or begin another.
 pub fn inject<C: Inject + ?Sized>(carrier: &mut C) {
     // A clone, since the carrier's code must not run while the current context is borrowed.
-    inject_context(&Context::current(), carrier);
+    inject_context(&crate::context::current().unwrap_or_default(), carrier);
 }
 
 /// Writes `cx` into `carrier`, as [`inject`] does with the current context.

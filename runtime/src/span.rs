@@ -3,7 +3,6 @@
 //! `Call` is what generated code holds in the function's frame. Behind it stands the span of whatever tracer
 //! the pipeline has; generated code knows nothing of it, so that another recorder can take its place here.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -13,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, ContextGuard, KeyValue, Value};
+use opentelemetry::{Context, KeyValue, Value};
 
 use crate::callsite::Callsite;
+use crate::context;
 use crate::exception::Exception;
 use crate::outcome::{Failed, Verdict};
 use crate::pipeline::{self, Captured, Pipeline, Sampler};
@@ -98,7 +98,7 @@ impl Call {
 
     #[inline(never)]
     fn found(site: &'static Callsite) -> Self {
-        let cx = Context::current();
+        let Some(cx) = context::current() else { return Self(None) };
         if cx.is_telemetry_suppressed() {
             return Self(None);
         }
@@ -247,7 +247,7 @@ impl Call {
                 live.cancelled();
             }
             live.phase = Phase::Dropping;
-            live.attach();
+            context::push(live.cx.clone());
         }
     }
 
@@ -406,14 +406,8 @@ impl Live {
             timing.polled = Instant::now();
             timing.polls += 1;
         }
-        self.attach();
+        context::push(self.cx.clone());
         Inside { live: Some(self), left: Left::Unseen }
-    }
-
-    fn attach(&self) {
-        let guard = self.cx.clone().attach();
-        // While the thread is torn down there is nowhere to keep it, and nobody left to ask for the context.
-        let _ = ATTACHED.try_with(|attached| attached.borrow_mut().push(guard));
     }
 
     fn left(&mut self, how: Left) {
@@ -463,7 +457,7 @@ impl Live {
                 self.end();
             }
             Phase::Dropping => {
-                detach();
+                context::pop();
                 self.end();
             }
         }
@@ -511,18 +505,6 @@ pub(crate) fn without_span(cx: &Context) -> Context {
     Context::new().with_baggage(members)
 }
 
-thread_local! {
-    /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to
-    /// its thread, and a call may go to another one.
-    static ATTACHED: RefCell<Vec<ContextGuard>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Detaches the innermost context.
-fn detach() {
-    let guard = ATTACHED.try_with(|attached| attached.borrow_mut().pop());
-    drop(guard);
-}
-
 /// While it lives, the call's span is current on this thread.
 ///
 /// Generated code says in `left` how the body came back; if it goes without that, the body was unwound.
@@ -568,7 +550,7 @@ impl Inside<'_> {
     #[inline(never)]
     fn leave(&mut self) {
         if let Some(live) = self.live.take() {
-            detach();
+            context::pop();
             live.left(self.left);
         }
     }

@@ -42,7 +42,9 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceId};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{
+    Sampler as SdkSampler, SdkTracerProvider, Span, SpanData, SpanLimits, SpanProcessor,
+};
 use pin_project_lite::pin_project;
 
 use crate::exception::Exceptions;
@@ -148,11 +150,23 @@ pub struct Recorder {
 #[derive(Clone, Default, Debug)]
 struct Seen(Arc<Mutex<Vec<CapturedSpan>>>);
 
+/// No limits: a test is to see what was recorded.
+fn everything() -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: u32::MAX,
+        max_attributes_per_span: u32::MAX,
+        max_links_per_span: u32::MAX,
+        max_attributes_per_event: u32::MAX,
+        max_attributes_per_link: u32::MAX,
+    }
+}
+
 impl Recorder {
     fn start() -> Self {
         let seen = Seen::default();
         let provider = SdkTracerProvider::builder()
             .with_sampler(SdkSampler::ParentBased(Box::new(SdkSampler::AlwaysOn)))
+            .with_span_limits(everything())
             .with_span_processor(seen.clone())
             .build();
         let policy = Policy { sampler: Sampler::ParentBased, code_attributes: true };

@@ -7,20 +7,20 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 
-use super::{Dropped, ExportError, OpenIn, Stats, open_span};
+use super::{Dropped, ExportError, OpenIn, Stats};
 use crate::console::{Console, OpenSpan};
+use crate::value::survive;
 
 const CAPACITY: usize = 65_536;
 const BATCH: usize = 512;
@@ -113,21 +113,36 @@ pub(super) struct Running {
     open: Arc<Open>,
 }
 
-/// The spans that have begun and not ended.
+/// The spans that have begun and not ended, by trace.
 #[derive(Default)]
 struct Open {
     started: AtomicU64,
-    spans: Mutex<HashMap<(TraceId, SpanId), OpenSpan>>,
+    traces: Mutex<HashMap<TraceId, HashMap<SpanId, OpenSpan>>>,
 }
 
 impl Open {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(TraceId, SpanId), OpenSpan>> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<TraceId, HashMap<SpanId, OpenSpan>>> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, span: OpenSpan) {
+        let (trace, id) = (span.span_context.trace_id(), span.span_context.span_id());
+        self.lock().entry(trace).or_default().insert(id, span);
+    }
+
+    fn remove(&self, span: &SpanContext) {
+        let mut traces = self.lock();
+        if let Some(spans) = traces.get_mut(&span.trace_id()) {
+            spans.remove(&span.span_id());
+            if spans.is_empty() {
+                traces.remove(&span.trace_id());
+            }
+        }
     }
 
     fn asked(self: &Arc<Self>) -> OpenIn {
         let open = Arc::clone(self);
-        Arc::new(move |trace| open.lock().keys().filter(|(of, _)| *of == trace).count())
+        Arc::new(move |trace| open.lock().get(&trace).map_or(0, HashMap::len))
     }
 }
 
@@ -147,16 +162,16 @@ impl Watch {
     }
 
     pub(super) fn open_spans(&self) -> Vec<OpenSpan> {
-        let mut spans: Vec<_> = self.0.open.lock().values().cloned().collect();
+        let mut spans: Vec<_> = self.0.open.lock().values().flat_map(HashMap::values).cloned().collect();
         spans.sort_by_key(|span| span.started);
         spans
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let open = self.0.open.lock().len() as u64;
+        let open = self.0.open.lock().values().map(HashMap::len).sum::<usize>() as u64;
         let states = self.0.queues.iter().map(|queue| {
             let state = queue.lock();
-            (state.counts, (state.spans.len() + state.exporting) as u64)
+            (state.counts, state.waiting())
         });
         let (counts, waiting) = states.min_by_key(|(counts, _)| counts.exported).unwrap_or_default();
         Stats {
@@ -182,18 +197,17 @@ impl Watch {
         timeout: Duration,
         ask: fn(&Arc<Queue>, Duration) -> Receiver<Answer>,
     ) -> Result<(), ExportError> {
-        let until = Instant::now() + timeout;
+        // A time too far away to be told is for ever.
+        let until = Instant::now().checked_add(timeout);
         let answers: Vec<_> = self.0.queues.iter().map(|queue| ask(queue, timeout)).collect();
         let mut result = Ok(());
         for (queue, answer) in self.0.queues.iter().zip(answers) {
-            match answer.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => result = Err(error),
-                Err(_) => {
-                    let state = queue.lock();
-                    result =
-                        Err(ExportError::TimedOut { waiting: (state.spans.len() + state.exporting) as u64 });
-                }
+            let answered = match until {
+                Some(until) => answer.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+                None => answer.recv().ok(),
+            };
+            if let Err(error) = answered.unwrap_or_else(|| queue.lock().unanswered()) {
+                result = Err(error);
             }
         }
         result
@@ -209,9 +223,8 @@ impl SpanProcessor for Watch {
             return;
         }
         self.0.open.started.fetch_add(1, Ordering::Relaxed);
-        let key = (context.trace_id(), context.span_id());
         if let Some(data) = span.exported_data() {
-            self.0.open.lock().insert(key, open_span(data.name, context, data.start_time));
+            self.0.open.insert(OpenSpan { name: data.name, span_context: context, started: data.start_time });
         }
     }
 
@@ -219,7 +232,7 @@ impl SpanProcessor for Watch {
         if !span.span_context.is_sampled() {
             return;
         }
-        self.0.open.lock().remove(&(span.span_context.trace_id(), span.span_context.span_id()));
+        self.0.open.remove(&span.span_context);
         if let [first @ .., last] = self.0.queues.as_slice() {
             for queue in first {
                 queue.push(span.clone());
@@ -257,6 +270,22 @@ struct State {
     reported: bool,
     flushes: Vec<Sender<Answer>>,
     stop: Option<Duration>,
+    /// Whether the thread is gone.
+    finished: bool,
+}
+
+impl State {
+    fn waiting(&self) -> u64 {
+        (self.spans.len() + self.exporting) as u64
+    }
+
+    /// What is to be said where the thread does not answer.
+    fn unanswered(&self) -> Answer {
+        match self.waiting() {
+            0 if self.finished => Ok(()),
+            waiting => Err(ExportError::TimedOut { waiting }),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -289,21 +318,31 @@ impl Queue {
     }
 
     fn flush(self: &Arc<Self>) -> Receiver<Answer> {
-        let (answer, receiver) = channel();
-        self.lock().flushes.push(answer);
-        self.wake.notify_one();
-        receiver
+        self.ask(|_| ())
     }
 
     fn shutdown(self: &Arc<Self>, timeout: Duration) -> Receiver<Answer> {
-        let receiver = self.flush();
-        self.lock().stop = Some(timeout);
-        self.wake.notify_one();
+        self.ask(|state| state.stop = Some(timeout))
+    }
+
+    /// Asks the thread for an answer, under one lock with what it is to do before.
+    fn ask(&self, first: impl FnOnce(&mut State)) -> Receiver<Answer> {
+        let (answer, receiver) = channel();
+        let mut state = self.lock();
+        first(&mut state);
+        if state.finished {
+            // The receiver is there, two lines up.
+            let _ = answer.send(state.unanswered());
+        } else {
+            state.flushes.push(answer);
+            self.wake.notify_one();
+        }
         receiver
     }
 
     /// The thread's life: wait, take what is there, export it, answer who asked before it was taken.
     fn run(&self, exporter: &dyn Export) {
+        let _finish = Finish(self);
         loop {
             let mut state = self.lock();
             if state.spans.len() < BATCH && state.flushes.is_empty() && state.stop.is_none() {
@@ -357,21 +396,36 @@ impl Queue {
 
     /// Calls an exporter; a failure or a panic of it is counted for `spans`, and reported the first time.
     fn guarded(&self, spans: u64, call: impl FnOnce() -> OTelSdkResult) -> bool {
-        let reason = match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the exporter panicked".to_owned(),
+        let reason = match survive(call) {
+            Some(Ok(())) => return true,
+            Some(Err(error)) => error.to_string(),
+            None => "the exporter panicked".to_owned(),
         };
         let mut state = self.lock();
         state.counts.dropped.export_failed += spans;
         let before = state.failure.take().map_or(0, |(spans, _)| spans);
-        if !std::mem::replace(&mut state.reported, true) {
-            let _ = writeln!(
-                std::io::stderr(),
-                "traced: {spans} spans were not exported: {reason}; `stats()` counts further failures"
-            );
+        state.failure = Some((before + spans, reason.clone()));
+        let is_first = !std::mem::replace(&mut state.reported, true);
+        // Whoever ends a span must not wait for whoever holds stderr.
+        drop(state);
+        if is_first {
+            let said = "`stats()` counts further failures";
+            let _ = writeln!(std::io::stderr(), "traced: {spans} spans were not exported: {reason}; {said}");
         }
-        state.failure = Some((before + spans, reason));
         false
+    }
+}
+
+/// Says that the thread is gone, however it goes, and answers who still asks.
+struct Finish<'a>(&'a Queue);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.finished = true;
+        let answer = state.unanswered();
+        for flush in std::mem::take(&mut state.flushes) {
+            let _ = flush.send(answer.clone());
+        }
     }
 }

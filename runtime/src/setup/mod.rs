@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::logs::LoggerProvider;
-use opentelemetry::trace::{SpanContext, TraceId};
+use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, ShouldSample, SpanExporter};
 
-use crate::console::{Console, OpenSpan, render_open};
+use crate::console::{Console, render_open};
 use crate::exception::Exceptions;
 use crate::pipeline::{self, Pipeline, Policy, Sampler};
 use crate::propagation::{self, Propagator};
@@ -202,14 +202,14 @@ impl Builder {
         let watch = Watch::new(self.drains.start(&resource).map_err(SetupError::NoThread)?);
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_sampler(Deciding(self.sampler))
+            .with_sampler(Deciding {
+                is_ours: self.policy.sampler == Sampler::ParentBased,
+                sampler: self.sampler,
+            })
             .with_span_processor(watch.clone())
             .build();
-        let pipeline = Arc::new(Pipeline::new(
-            provider.clone(),
-            self.policy,
-            exceptions_by_environment(self.exceptions),
-        ));
+        let pipeline =
+            Arc::new(Pipeline::new(provider, self.policy, exceptions_by_environment(self.exceptions)));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
             watch.shutdown(Duration::ZERO).ok();
             return Err(SetupError::AlreadyInstalled);
@@ -218,7 +218,7 @@ impl Builder {
         propagation::configure(self.propagators);
         opentelemetry::global::set_text_map_propagator(propagation::configured());
         route::ensure();
-        Ok(Tracing { pipeline, provider, watch, over: AtomicBool::new(false) })
+        Ok(Tracing { pipeline, watch, over: AtomicBool::new(false) })
     }
 }
 
@@ -227,7 +227,6 @@ impl Builder {
 #[must_use = "dropping the guard ends the set-up; bind it: `let _tracing = …`"]
 pub struct Tracing {
     pipeline: Arc<Pipeline>,
-    provider: SdkTracerProvider,
     watch: Watch,
     over: AtomicBool,
 }
@@ -250,14 +249,11 @@ impl Tracing {
     ///
     /// What has not been handed over, and why.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), ExportError> {
-        if self.over.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
         pipeline::uninstall(&self.pipeline);
-        let open = self.watch.open_spans();
+        let first = !self.over.swap(true, Ordering::Relaxed);
+        let open = if first { self.watch.open_spans() } else { Vec::new() };
+        // Whoever asks again waits again for what is not done.
         let result = self.watch.shutdown(timeout);
-        // The drains are gone, so nothing of the provider's own can wait for anything.
-        let _ = self.provider.shutdown_with_timeout(Duration::ZERO);
         if !open.is_empty() {
             // A closed stderr is no reason to panic.
             let _ = std::io::stderr().write_all(render_open(&open).as_bytes());
@@ -273,6 +269,10 @@ impl Tracing {
 
 impl Drop for Tracing {
     fn drop(&mut self) {
+        // Who has shut down by hand has been told the result.
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = self.shutdown(Duration::from_secs(5)) {
             let _ = writeln!(std::io::stderr(), "traced: {error}");
         }
@@ -389,8 +389,3 @@ fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
 
 /// What the console asks: how many spans of a trace have not ended.
 type OpenIn = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;
-
-/// A span as the list of open ones has it.
-fn open_span(name: Cow<'static, str>, span_context: SpanContext, started: std::time::SystemTime) -> OpenSpan {
-    OpenSpan { name, span_context, started }
-}

@@ -10,7 +10,11 @@ use crate::span::without_span;
 /// The sampler of a set-up, asked as for a root where the parent has deferred the decision. A sampler by itself
 /// would take such a parent for one that was not sampled.
 #[derive(Debug, Clone)]
-pub(super) struct Deciding(pub(super) Box<dyn ShouldSample>);
+pub(super) struct Deciding {
+    pub(super) sampler: Box<dyn ShouldSample>,
+    /// Whether it is known to make no spans of its own.
+    pub(super) is_ours: bool,
+}
 
 impl ShouldSample for Deciding {
     fn should_sample(
@@ -23,6 +27,8 @@ impl ShouldSample for Deciding {
         links: &[Link],
     ) -> SamplingResult {
         let root = parent.filter(|cx| is_deferred(cx)).map(without_span);
-        self.0.should_sample(root.as_ref().or(parent), trace_id, name, kind, attributes, links)
+        // A sampler that is traced itself would be asked about itself.
+        let _quiet = (!self.is_ours).then(Context::enter_telemetry_suppressed_scope);
+        self.sampler.should_sample(root.as_ref().or(parent), trace_id, name, kind, attributes, links)
     }
 }
