@@ -3,7 +3,7 @@
 //! OpenTelemetry keeps it in a thread-local that panics when it is asked after its end, and a destructor of
 //! another thread-local may well be traced. Ours ends before that one does, and knows.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use opentelemetry::{Context, ContextGuard};
 
@@ -17,9 +17,36 @@ thread_local! {
     };
 }
 
-/// The current context; `None` while the thread is torn down.
+thread_local! {
+    static DECIDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The current context; `None` where nothing is to be traced: while the thread is torn down, or a sampler decides.
 pub(crate) fn current() -> Option<Context> {
+    if DECIDING.get() {
+        return None;
+    }
     ATTACHED.try_with(|_| Context::current()).ok()
+}
+
+/// While it lives, a sampler is being asked on this thread, and nothing it does is traced.
+pub(crate) struct Deciding(());
+
+impl Deciding {
+    pub(crate) fn enter() -> Self {
+        DECIDING.set(true);
+        Self(())
+    }
+
+    pub(crate) fn is_going_on() -> bool {
+        DECIDING.get()
+    }
+}
+
+impl Drop for Deciding {
+    fn drop(&mut self) {
+        DECIDING.set(false);
+    }
 }
 
 /// Makes `cx` current until the guard goes; while the thread is torn down, does nothing.

@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use opentelemetry::global::{self, BoxedSpan, GlobalTracerProvider};
+use opentelemetry::global::{self, BoxedSpan, BoxedTracer, GlobalTracerProvider};
+use opentelemetry::trace::noop::NoopTracer;
 use opentelemetry::trace::{SpanBuilder, Tracer, TracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
 
+use crate::context::Deciding;
 use crate::pipeline::Pipeline;
 
 #[derive(Debug)]
@@ -72,6 +74,9 @@ impl Tracer for Routed {
     type Span = BoxedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> BoxedSpan {
+        if Deciding::is_going_on() {
+            return BoxedTracer::new(Box::new(NoopTracer::new())).build_with_context(builder, parent);
+        }
         let tracer = match Pipeline::of(parent) {
             Some(pipeline) => pipeline.tracer(self.0.clone()),
             None => of_the_program().tracer_with_scope(self.0.clone()),

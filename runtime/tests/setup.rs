@@ -144,6 +144,114 @@ fn a_slow_exporter_is_not_waited_for_longer_than_said() {
 }
 
 #[test]
+fn who_asks_again_after_a_shutdown_waits_again_and_is_told_the_truth() {
+    let _alone = alone();
+    let exporter = Exporter::that(Manner::Sleeps(Duration::from_millis(200)));
+    let tracing = traced::builder("again").exporter(exporter.clone()).install().unwrap();
+    inner();
+    assert_eq!(tracing.shutdown(Duration::from_millis(1)), Err(ExportError::TimedOut { waiting: 1 }));
+    assert_eq!(tracing.shutdown(Duration::MAX), Ok(()));
+    assert_eq!(exporter.names(), ["inner"]);
+    let begun = Instant::now();
+    assert_eq!(tracing.flush(), Ok(()));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_span_that_ends_after_the_shutdown_is_counted() {
+    let _alone = alone();
+    let tracing = traced::builder("late").exporter(Exporter::default()).install().unwrap();
+    let late = traced::span!("late").enter();
+    tracing.shutdown(Duration::from_secs(5)).unwrap();
+    assert_eq!((tracing.stats().open, tracing.stats().dropped.after_shutdown), (1, 0));
+    drop(late);
+    assert_eq!((tracing.stats().open, tracing.stats().dropped.after_shutdown), (0, 1));
+}
+
+#[test]
+fn a_failure_is_not_reported_under_a_lock_that_calls_need() {
+    let _alone = alone();
+    let tracing = traced::builder("held").exporter(Exporter::that(Manner::Refuses)).install().unwrap();
+    let stderr = std::io::stderr().lock();
+    inner();
+    std::thread::sleep(Duration::from_millis(400));
+    inner();
+    drop(stderr);
+    assert!(tracing.flush().is_err());
+}
+
+#[derive(Debug, Clone)]
+struct TracedSampler;
+
+impl opentelemetry_sdk::trace::ShouldSample for TracedSampler {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        _: &traced::opentelemetry::trace::SpanKind,
+        _: &[traced::opentelemetry::KeyValue],
+        _: &[traced::opentelemetry::trace::Link],
+    ) -> opentelemetry_sdk::trace::SamplingResult {
+        inner();
+        opentelemetry_sdk::trace::SamplingResult {
+            decision: opentelemetry_sdk::trace::SamplingDecision::RecordAndSample,
+            attributes: Vec::new(),
+            trace_state: traced::opentelemetry::trace::TraceState::default(),
+        }
+    }
+}
+
+#[test]
+fn a_sampler_that_is_traced_itself_is_not_asked_about_itself() {
+    let _alone = alone();
+    let exporter = Exporter::default();
+    let tracing =
+        traced::builder("sampler").sampler(TracedSampler).exporter(exporter.clone()).install().unwrap();
+    work();
+    tracing.flush().unwrap();
+    assert_eq!(exporter.names(), ["inner", "by other code", "work"]);
+}
+
+#[test]
+fn a_thread_that_is_torn_down_may_still_call_traced_functions() {
+    struct Late(Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            inner();
+            drop(self.0.take());
+        }
+    }
+    thread_local! {
+        static LATE: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) };
+    }
+    #[traced]
+    async fn waits() {
+        std::future::pending().await
+    }
+    let _alone = alone();
+    let exporter = Exporter::default();
+    let tracing = traced::builder("torn").exporter(exporter.clone()).install().unwrap();
+    for late_first in [true, false] {
+        std::thread::spawn(move || {
+            if !late_first {
+                inner();
+            }
+            LATE.with(|late| *late.borrow_mut() = Some(Late(None)));
+            let mut future: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(waits());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(future.as_mut().poll(&mut context).is_pending());
+            LATE.with(|late| late.borrow_mut().as_mut().unwrap().0 = Some(future));
+        })
+        .join()
+        .unwrap();
+    }
+    tracing.flush().unwrap();
+    assert_eq!(exporter.names().iter().filter(|name| *name == "waits").count(), 2);
+    assert_eq!(tracing.stats().open, 0);
+}
+
+#[test]
 fn a_full_queue_drops_the_newest_and_counts_them() {
     let _alone = alone();
     let tracing = traced::builder("full")

@@ -4,6 +4,7 @@ use opentelemetry::trace::{Link, SpanKind, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingResult, ShouldSample};
 
+use crate::context;
 use crate::propagation::is_deferred;
 use crate::span::without_span;
 
@@ -27,8 +28,9 @@ impl ShouldSample for Deciding {
         links: &[Link],
     ) -> SamplingResult {
         let root = parent.filter(|cx| is_deferred(cx)).map(without_span);
-        // A sampler that is traced itself would be asked about itself.
-        let _quiet = (!self.is_ours).then(Context::enter_telemetry_suppressed_scope);
+        // A sampler that is traced itself would be asked about itself. This cannot be said in the context: it is
+        // borrowed where other code makes a span.
+        let _deciding = (!self.is_ours).then(context::Deciding::enter);
         self.sampler.should_sample(root.as_ref().or(parent), trace_id, name, kind, attributes, links)
     }
 }
