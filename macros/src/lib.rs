@@ -19,6 +19,8 @@ mod function;
 mod fuzz;
 mod hand;
 mod model;
+mod parameters;
+mod returned;
 #[cfg(test)]
 mod snapshots;
 mod spawn;

@@ -3,15 +3,14 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{
-    Expr, FnArg, GenericArgument, Ident, LitStr, Pat, PatType, Path, PathArguments, ReturnType, Type,
-    TypeParamBound,
-};
+use syn::{Expr, FnArg, Ident, LitStr, Pat, Path, ReturnType};
 
 use crate::args::{Args, ErrorIf, Exit, OnParameter, Propagate, Ret, Root};
 use crate::attribute::{self, Attribute, Form, Key};
 use crate::errors::Errors;
 use crate::function::{Body, Function};
+use crate::parameters::parameters;
+use crate::returned::{gives_nothing, plainly_no_alias, returned, value};
 use crate::suggest;
 
 /// A traced function, ready to be emitted.
@@ -359,89 +358,6 @@ fn shape(function: &Function, args: &Args, errors: &mut Errors) -> Shape {
     shape
 }
 
-/// Nothing, `!`, `()`, a reference or a primitive: no alias of anything.
-fn plainly_no_alias(output: &ReturnType) -> bool {
-    match output {
-        ReturnType::Default => true,
-        ReturnType::Type(_, ty) => match &**ty {
-            Type::Tuple(_) | Type::Never(_) | Type::Reference(_) | Type::Array(_) => true,
-            Type::Path(path) => path.path.is_ident("String") || is_primitive(ty),
-            _ => false,
-        },
-    }
-}
-
-fn is_primitive(ty: &Type) -> bool {
-    const PRIMITIVES: &[&str] = &[
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-        "isize", "f32", "f64",
-    ];
-    let Type::Path(path) = ty else { return false };
-    path.path.get_ident().is_some_and(|name| PRIMITIVES.iter().any(|primitive| name == primitive))
-}
-
-/// What the return type says of itself. A heuristic on names: aliases say it with `future` and `stream`.
-fn returned(output: &ReturnType) -> Shape {
-    let ReturnType::Type(_, ty) = output else { return Shape::Sync };
-    match ungrouped(ty) {
-        Type::ImplTrait(ty) => match named_bound(ty.bounds.iter()) {
-            Some("Future") => Shape::Future(Held::ByValue),
-            Some("Stream") => Shape::Stream(Held::ByValue),
-            _ => Shape::Sync,
-        },
-        Type::Path(path) => {
-            let Some(last) = path.path.segments.last() else { return Shape::Sync };
-            match last.ident.to_string().as_str() {
-                "BoxFuture" | "LocalBoxFuture" => Shape::Future(Held::Boxed),
-                "BoxStream" | "LocalBoxStream" => Shape::Stream(Held::Boxed),
-                "Pin" => match argument(&last.arguments).and_then(boxed_object) {
-                    Some("Future") => Shape::Future(Held::Boxed),
-                    Some("Stream") => Shape::Stream(Held::Boxed),
-                    _ => Shape::Sync,
-                },
-                _ => Shape::Sync,
-            }
-        }
-        _ => Shape::Sync,
-    }
-}
-
-fn ungrouped(mut ty: &Type) -> &Type {
-    loop {
-        ty = match ty {
-            Type::Group(group) => &group.elem,
-            Type::Paren(paren) => &paren.elem,
-            _ => return ty,
-        }
-    }
-}
-
-fn argument(arguments: &PathArguments) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ungrouped(ty)),
-        _ => None,
-    })
-}
-
-/// The `Future` of `Box<dyn Future>`.
-fn boxed_object(ty: &Type) -> Option<&'static str> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Box")?;
-    match argument(&last.arguments)? {
-        Type::TraitObject(object) => named_bound(object.bounds.iter()),
-        _ => None,
-    }
-}
-
-fn named_bound<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<&'static str> {
-    bounds.find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else { return None };
-        let last = bound.path.segments.last()?;
-        ["Future", "Stream"].into_iter().find(|name| last.ident == name)
-    })
-}
-
 /// `#[track_caller]`, also behind a `cfg_attr` that may hold.
 fn names_track_caller(attribute: &syn::Attribute) -> bool {
     let is = |name: &Ident| name == "track_caller";
@@ -462,79 +378,6 @@ fn home(function: &Function, args: &Args, shape: Shape, value: &Value) -> Home {
         (Shape::Sync, Value::Never) if is_tracked => Home::Bare,
         _ if is_tracked => Home::Frame,
         _ => Home::Own,
-    }
-}
-
-/// The type to write for what the body gives.
-fn value(output: &ReturnType, shape: Shape) -> Value {
-    let ReturnType::Type(_, ty) = output else { return Value::Unit };
-    match ungrouped(ty) {
-        Type::Never(_) => Value::Never,
-        Type::Tuple(tuple) if tuple.elems.is_empty() => Value::Unit,
-        Type::ImplTrait(ty) if shape == Shape::Future(Held::ByValue) => match output_of(ty.bounds.iter()) {
-            Some(output) => Value::Output(writable(output.to_token_stream())),
-            None => Value::Inferred,
-        },
-        Type::ImplTrait(_) => Value::Opaque,
-        ty => Value::Written(writable(ty.to_token_stream())),
-    }
-}
-
-/// The `T` of `Future<Output = T>`.
-fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<&'a Type> {
-    bounds.find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else { return None };
-        let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
-        arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(of) if of.ident == "Output" => Some(&of.ty),
-            _ => None,
-        })
-    })
-}
-
-/// A type as it can be written inside the body: with `_` for each `impl Trait` in it.
-///
-/// Its tokens keep their places, so that the compiler, which finds the same fault or lint in both, says it once.
-fn writable(tokens: TokenStream) -> TokenStream {
-    let mut out = Vec::new();
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        out.push(match token {
-            TokenTree::Ident(ident) if ident == "impl" => {
-                skip_bounds(&mut tokens);
-                TokenTree::Ident(Ident::new("_", ours(ident.span())))
-            }
-            TokenTree::Group(group) => {
-                let mut copy = proc_macro2::Group::new(group.delimiter(), writable(group.stream()));
-                copy.set_span(group.span());
-                TokenTree::Group(copy)
-            }
-            other => other,
-        });
-    }
-    out.into_iter().collect()
-}
-
-/// Goes to where the bounds behind an `impl` end: a comma, an `=` or a `>` that is none of theirs.
-fn skip_bounds(tokens: &mut std::iter::Peekable<impl Iterator<Item = TokenTree>>) {
-    let mut depth = 0_u32;
-    let mut previous = ' ';
-    while let Some(token) = tokens.peek() {
-        let char = match token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
-        match char {
-            '<' => depth += 1,
-            // The end of `->`.
-            '>' if previous == '-' => {}
-            '>' | ',' if depth == 0 => return,
-            '>' => depth -= 1,
-            _ => {}
-        }
-        previous = char;
-        tokens.next();
     }
 }
 
@@ -560,15 +403,6 @@ fn judge_exits(args: &Args, shape: Shape, output: &ReturnType, errors: &mut Erro
         } else if no_value {
             errors.at(key, format_args!("this function {why}; remove `{key}`"));
         }
-    }
-}
-
-fn gives_nothing(output: &ReturnType) -> bool {
-    let ReturnType::Type(_, ty) = output else { return true };
-    match ungrouped(ty) {
-        Type::Never(_) => true,
-        Type::Tuple(tuple) => tuple.elems.is_empty(),
-        _ => false,
     }
 }
 
@@ -601,7 +435,7 @@ fn exits(args: &mut Args, errors: &mut Errors) -> Vec<Taken> {
 }
 
 /// All names in some tokens.
-fn names(tokens: TokenStream) -> Vec<Ident> {
+pub(crate) fn names(tokens: TokenStream) -> Vec<Ident> {
     tokens
         .into_iter()
         .flat_map(|token| match token {
@@ -610,171 +444,4 @@ fn names(tokens: TokenStream) -> Vec<Ident> {
             _ => Vec::new(),
         })
         .collect()
-}
-
-/// The names the parameters bind, the statements that bind them anew inside the body, and the signature that
-/// hands them there.
-///
-/// The body owns all parameters, as an `async fn`'s does, so that they are dropped inside the span in the order
-/// of the language: each is moved in whole and in order, and a pattern is matched only there.
-fn parameters(
-    function: &Function,
-    args: &Args,
-    captured: &[Attribute],
-) -> (Vec<Ident>, Vec<TokenStream>, syn::Signature) {
-    let mut sig = function.sig.clone();
-    let mut known = Vec::new();
-    let mut bindings = Vec::new();
-    let used = used_before_the_body(args);
-    for (index, input) in sig.inputs.iter_mut().enumerate() {
-        match input {
-            FnArg::Receiver(receiver) => {
-                let name = Ident::from(receiver.self_token);
-                if !matches!(receiver.kind, syn::ReceiverKind::Reference(..)) {
-                    // Naming all of `self` keeps the body from taking only the fields it uses.
-                    bindings.push(emit!(let _ = &#name;));
-                }
-                known.push(name);
-            }
-            FnArg::Typed(typed) => {
-                let bound = bound_names(&typed.pat);
-                if let Some(bound) = &bound {
-                    known.extend(bound.iter().map(|binding| binding.ident.clone()));
-                } else {
-                    known.extend(names(typed.pat.to_token_stream()));
-                }
-                bindings.extend(rebind(typed, bound, index, &used, captured));
-            }
-        }
-    }
-    (known, bindings, sig)
-}
-
-/// A name that a pattern binds by value.
-struct Binding {
-    mutability: Option<syn::Token![mut]>,
-    ident: Ident,
-}
-
-/// The names in a pattern that takes its value apart completely; `None` where something may stay behind: a struct
-/// may have a drop of its own, and a capitalised name is one.
-fn bound_names(pattern: &Pat) -> Option<Vec<Binding>> {
-    match pattern {
-        Pat::Ident(ident) if ident.by_ref.is_none() && ident.subpat.is_none() => {
-            let name = ident.ident.unraw().to_string();
-            let binding = Binding { mutability: ident.mutability, ident: ident.ident.clone() };
-            (!name.starts_with(char::is_uppercase)).then(|| vec![binding])
-        }
-        Pat::Tuple(tuple) => {
-            let names = tuple.elems.iter().map(bound_names).collect::<Option<Vec<_>>>();
-            names.map(|names| names.into_iter().flatten().collect())
-        }
-        Pat::Paren(paren) => bound_names(&paren.pat),
-        _ => None,
-    }
-}
-
-/// The statements that bind one parameter inside the body; changes the parameter to what hands it there.
-fn rebind(
-    typed: &mut PatType,
-    bound: Option<Vec<Binding>>,
-    index: usize,
-    used: &[String],
-    captured: &[Attribute],
-) -> Vec<TokenStream> {
-    if drops_nothing(typed) {
-        return Vec::new();
-    }
-    let attrs = typed.attrs.iter().map(ToTokens::to_token_stream).collect::<TokenStream>();
-    let cfgs: Vec<_> =
-        typed.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
-    let is_used = |name: &Ident| {
-        used.iter().any(|used| name == used)
-            || captured.iter().any(|a| attribute::root(&a.expr) == Some(name))
-    };
-    let all = names(typed.pat.to_token_stream());
-    // A name that says it is not used is not to be used by us, unless an attribute is.
-    let disowned = all.iter().any(|name| name.to_string().starts_with('_'));
-    let wholly = all.iter().any(is_used) || (bound.is_some() && !disowned);
-    let statements = if wholly {
-        let mut statements = Vec::new();
-        if bound.is_some() {
-            without_mut(&mut typed.pat);
-        }
-        for Binding { mutability, ident } in bound.into_iter().flatten() {
-            statements.push(emit!(#attrs let #mutability #ident = #ident;));
-            // What is captured is used, whatever the body does.
-            if is_used(&ident) {
-                statements.push(emit!(#(#cfgs)* let _ = &#ident;));
-            }
-        }
-        statements
-    } else {
-        let name = name_for(&typed.pat, index);
-        let pattern = std::mem::replace(&mut *typed.pat, syn::parse_quote!(#name));
-        // A name is moved by a `match`, since binding a name to `_name` looks idle; what a pattern leaves behind must
-        // stay where it is. `mut` is for the sake of a `ref mut` in it.
-        let value = match &pattern {
-            Pat::Ident(ident) if ident.by_ref.is_none() => emit!(match () { () => #name }),
-            _ => emit!(#name),
-        };
-        vec![emit!(#attrs let mut #name = #name;), emit!(#attrs let #pattern = #value;)]
-    };
-    // Lints on a parameter are about the name it binds, which stands in the body now. What is allowed stays allowed
-    // in both places; what is expected happens in one.
-    typed
-        .attrs
-        .retain(|attribute| ["cfg", "allow", "expect"].iter().any(|kept| attribute.path().is_ident(kept)));
-    for attribute in typed.attrs.iter_mut().filter(|attribute| attribute.path().is_ident("expect")) {
-        if let syn::Meta::List(list) = &mut attribute.meta {
-            list.path = syn::parse_quote!(allow);
-        }
-    }
-    statements
-}
-
-/// The name of a parameter that is a pattern: of the one thing it binds, for documentation, else a number. It is
-/// ours, so nothing can be confused with it.
-fn name_for(pattern: &Pat, index: usize) -> Ident {
-    let bound: Vec<_> = names(pattern.to_token_stream())
-        .into_iter()
-        .map(|name| name.unraw().to_string())
-        .filter(|name| !name.starts_with(char::is_uppercase) && name != "mut" && name != "ref" && name != "_")
-        .collect();
-    match bound.as_slice() {
-        [only] => Ident::new_raw(only, Span::mixed_site()),
-        _ => Ident::new(&format!("arg{index}"), Span::mixed_site()),
-    }
-}
-
-/// A reference or a primitive under a plain name, or none: the body may take it as it uses it, since there is
-/// nothing to drop and nothing to take apart. One that is `mut` is bound anew all the same, for the sake of the
-/// lints on what is assigned to it.
-fn drops_nothing(typed: &PatType) -> bool {
-    let plain = match &*typed.pat {
-        Pat::Wild(_) => true,
-        Pat::Ident(ident) => ident.by_ref.is_none() && ident.mutability.is_none() && ident.subpat.is_none(),
-        _ => false,
-    };
-    plain && (matches!(*typed.ty, Type::Reference(_)) || is_primitive(&typed.ty))
-}
-
-fn without_mut(pattern: &mut Pat) {
-    match pattern {
-        Pat::Ident(ident) if ident.by_ref.is_none() => ident.mutability = None,
-        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(without_mut),
-        Pat::Paren(paren) => without_mut(&mut paren.pat),
-        _ => {}
-    }
-}
-
-/// The names that expressions use before the body has its parameters.
-fn used_before_the_body(args: &Args) -> Vec<String> {
-    let attributes =
-        args.attr.iter().flat_map(|slot| &slot.value.list).map(|attribute| attribute.expr.to_token_stream());
-    let others = [&args.when, &args.parent, &args.links]
-        .into_iter()
-        .flatten()
-        .map(|slot| slot.value.to_token_stream());
-    attributes.chain(others).flat_map(names).map(|name| name.to_string()).collect()
 }
