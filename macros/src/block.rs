@@ -84,6 +84,14 @@ struct Block {
 impl Block {
     /// `None` if the item is no `impl` block.
     fn split(item: &TokenStream) -> Option<Self> {
+        let word = |token| match token {
+            TokenTree::Ident(ident) if ident == "impl" => Some(true),
+            TokenTree::Ident(ident) if ident == "fn" => Some(false),
+            _ => None,
+        };
+        if !item.clone().into_iter().find_map(word)? {
+            return None;
+        }
         let mut tokens: Vec<TokenTree> = item.clone().into_iter().collect();
         let Some(TokenTree::Group(braces)) = tokens.pop() else { return None };
         if braces.delimiter() != Delimiter::Brace {

@@ -63,6 +63,14 @@ fn has_own_exits(expr: &Expr) -> bool {
 
 /// The first `return`, `?`, `.await`, `break` or `continue` by which an expression would leave its function.
 pub(crate) fn first_exit(expr: &Expr) -> Option<TokenStream> {
+    // Names and field chains, which most captured expressions are, lead nowhere.
+    let mut chain = expr;
+    while let Expr::Field(field) = chain {
+        chain = &field.base;
+    }
+    if matches!(chain, Expr::Path(_) | Expr::Lit(_)) {
+        return None;
+    }
     let mut finder = Finder(None);
     finder.visit_expr_mut(&mut expr.clone());
     finder.0
