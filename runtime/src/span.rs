@@ -61,7 +61,7 @@ enum Phase {
     Dropping,
     /// The body gave its value back, or was left in a way that nothing sees.
     Done,
-    /// The body panicked, and the span has ended with that.
+    /// The span has ended, or there is none: `when` said no.
     Ended,
 }
 
@@ -262,9 +262,8 @@ impl Call {
     /// Ends the span of a call whose value nobody judges: an error in it may be its parent's to return.
     #[inline]
     pub fn pass(mut self) {
-        if let Some(mut live) = self.0.take() {
-            crate::outcome::hand_on(live.cx.span().span_context(), live.caller);
-            live.end();
+        if let Some(live) = self.0.take() {
+            live.over(Live::pass);
         }
     }
 
@@ -377,9 +376,9 @@ impl Live {
         } else {
             tracer.build_with_context(builder, &self.cx)
         };
-        if self.timing.is_some() {
+        if let Some(timing) = &mut self.timing {
             // What was made before has not waited as a span.
-            self.timing = Some(Box::new(Timing::new()));
+            timing.started = Instant::now();
         }
         self.cx = self.cx.with_span(span);
         self.records = self.cx.span().is_recording();
@@ -440,6 +439,12 @@ impl Live {
         crate::outcome::forget(span.span_context());
         span.end();
         self.phase = Phase::Ended;
+    }
+
+    /// Ends a call, handing what its children failed with on to its caller.
+    fn pass(&mut self) {
+        crate::outcome::hand_on(self.cx.span().span_context(), self.caller);
+        self.end();
     }
 
     /// Ends a call whose body gave no value.
