@@ -6,7 +6,7 @@
 use std::fmt;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
-use opentelemetry::trace::{SpanContext, SpanRef};
+use opentelemetry::trace::{SpanContext, SpanRef, Status};
 use opentelemetry::{Array, KeyValue, Value};
 
 /// One exception: what its event or record says.
@@ -98,6 +98,12 @@ impl Exceptions {
             span.add_event("exception", attributes);
         }
     }
+}
+
+/// Marks a span as failed.
+pub(crate) fn mark(span: &SpanRef<'_>, error_type: String, message: String) {
+    span.set_attribute(KeyValue::new("error.type", error_type));
+    span.set_status(Status::error(message));
 }
 
 /// An attribute's value as a log record has it.

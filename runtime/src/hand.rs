@@ -7,11 +7,11 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
-use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId};
+use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 
 use crate::context;
-use crate::exception::{Exception, Exceptions};
+use crate::exception::{self, Exception, Exceptions};
 use crate::future::traced;
 use crate::pipeline::Pipeline;
 use crate::propagation::AsLink;
@@ -150,8 +150,7 @@ impl Current {
                 // The span is of other code, and no set-up says how.
                 None => Exceptions::default().record(&span, exception),
             }
-            span.set_attribute(KeyValue::new("error.type", error_type));
-            span.set_status(Status::error(message));
+            exception::mark(&span, error_type.to_owned(), message);
         }
     }
 

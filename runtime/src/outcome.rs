@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt};
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt};
+use opentelemetry::{Context, Value};
 
-use crate::exception::Exception;
+use crate::exception::{self, Exception};
 use crate::pipeline::Pipeline;
 use crate::span::Call;
 use crate::value;
@@ -196,8 +196,7 @@ impl Failed<'_> {
             pipeline.exceptions.record(&span, exception);
         }
         if verdict == Verdict::Fault {
-            span.set_attribute(KeyValue::new("error.type", error_type.clone()));
-            span.set_status(Status::error(message.clone()));
+            exception::mark(&span, error_type.clone(), message.clone());
         }
         remember(caller, error_type, message);
     }

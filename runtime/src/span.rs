@@ -11,12 +11,12 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
-use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 
 use crate::callsite::Callsite;
 use crate::context;
-use crate::exception::Exception;
+use crate::exception::{self, Exception};
 use crate::outcome::{Failed, Verdict};
 use crate::pipeline::{self, Captured, Pipeline, Sampler};
 use crate::propagation::{AsLink, AsParent, is_deferred};
@@ -477,14 +477,13 @@ impl Live {
         if self.records {
             let (panic, first) = crate::panic::unwinding(self.panics);
             let span = self.cx.span();
-            span.set_attribute(KeyValue::new("error.type", "panic"));
             if first {
                 let stacktrace =
                     (!panic.place.is_empty()).then(|| Value::from(format!("at {}", panic.place)));
                 let (error_type, message) = ("panic".to_owned(), panic.message.clone());
                 self.pipeline.exceptions.record(&span, Exception { error_type, message, stacktrace });
             }
-            span.set_status(Status::error(panic.message));
+            exception::mark(&span, "panic".to_owned(), panic.message);
         }
         self.end();
     }

@@ -162,9 +162,7 @@ impl Watch {
     }
 
     pub(super) fn open_spans(&self) -> Vec<OpenSpan> {
-        let mut spans: Vec<_> = self.0.open.lock().values().flat_map(HashMap::values).cloned().collect();
-        spans.sort_by_key(|span| span.started);
-        spans
+        self.0.open.lock().values().flat_map(HashMap::values).cloned().collect()
     }
 
     pub(super) fn stats(&self) -> Stats {
