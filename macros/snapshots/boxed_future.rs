@@ -20,7 +20,7 @@ fn load(id: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
         );
         &SITE
     };
-    let mut __traced_call = ::traced::__private::Call::new(__traced_site);
+    let mut __traced_call = ::traced::__private::Call::later(__traced_site);
     if __traced_call.may_want_attributes() {
         __traced_call.attribute("id", &(id));
     }

@@ -28,7 +28,7 @@ fn load(
     opts: Opts,
     r#b: (u8, u8),
 ) -> Result<Found, Error> {
-    let mut __traced_call = ::traced::__private::Call::new({
+    let mut __traced_call = ::traced::__private::Call::later({
         static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
             "load",
             ::traced::__private::SpanKind::Client,

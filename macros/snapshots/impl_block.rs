@@ -10,32 +10,34 @@
 //     }
 // }
 //
-// adds 168 tokens
+// adds 190 tokens
 
 impl Store {
     const SIZE: usize = 3;
     fn get(self: Arc<Self>) -> u8 {
-        let mut __traced_call = ::traced::__private::Call::new({
-            static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
-                "Store::get",
-                ::traced::__private::SpanKind::Client,
-                1u32,
-                &::traced::__private::Origin {
-                    scope: "traced-macros",
-                    version: "0.1.0",
-                    module: ::traced::__private::module_path!(),
-                    file: "src/lib.rs",
-                },
-            );
-            &SITE
+        let mut __traced_call = ::traced::__private::Call::inside(
+            {
+                static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
+                    "Store::get",
+                    ::traced::__private::SpanKind::Client,
+                    1u32,
+                    &::traced::__private::Origin {
+                        scope: "traced-macros",
+                        version: "0.1.0",
+                        module: ::traced::__private::module_path!(),
+                        file: "src/lib.rs",
+                    },
+                );
+                &SITE
+            },
+            ::traced::__private::name_of(|| ()),
+        );
+        let __traced_value = ::traced::__private::made(move || -> u8 {
+            let _ = &self;
+            match () {
+                () => self.0,
+            }
         });
-        let __traced_value = __traced_call
-            .run(move || -> u8 {
-                let _ = &self;
-                match () {
-                    () => self.0,
-                }
-            });
         ::traced::__private::probe(&__traced_value)
             .end(__traced_call, ::traced::__private::Verdict::Fault);
         __traced_value

@@ -20,7 +20,7 @@ fn ids(&self) -> impl Stream<Item = u64> {
         );
         &SITE
     };
-    let mut __traced_call = ::traced::__private::Call::new(__traced_site);
+    let mut __traced_call = ::traced::__private::Call::later(__traced_site);
     let __traced_body = ::traced::__private::made(move || {
         match () {
             () => iter(0..3),

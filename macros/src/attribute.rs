@@ -34,6 +34,8 @@ pub(crate) enum Form {
     ByType,
     Display,
     Debug,
+    /// By its type, which is plainly `&'static str`: nothing needs to be copied.
+    Fixed,
 }
 
 impl Form {
@@ -43,6 +45,7 @@ impl Form {
             Self::ByType => "attribute",
             Self::Display => "display",
             Self::Debug => "debug",
+            Self::Fixed => "fixed",
         };
         Ident::new(name, span)
     }
@@ -62,7 +65,7 @@ impl Form {
 impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::ByType => "",
+            Self::ByType | Self::Fixed => "",
             Self::Display => "%",
             Self::Debug => "?",
         })
@@ -77,7 +80,9 @@ impl Parse for Attribute {
                 let message = format!("the value is missing; write `{} = {form}…`", key.text());
                 return Err(syn::Error::new(key.span(), message));
             }
-            return Ok(Self { key, form, expr: input.parse()? });
+            let expr: Expr = input.parse()?;
+            let is_fixed = form == Form::ByType && crate::args::literal(&expr).is_some();
+            return Ok(Self { key, form: if is_fixed { Form::Fixed } else { form }, expr });
         }
         if input.peek(Token![=]) {
             return Err(syn::Error::new(input.span(), "the key is missing; write `key = value`"));
@@ -246,7 +251,10 @@ impl Attribute {
         // A type that cannot be recorded is reported at the expression the user wrote.
         let span = Span::mixed_site().located_at(place(expr));
         let method = form.method(span);
-        let value = quote_spanned!(span=> &(#expr));
+        let value = match form {
+            Form::Fixed => expr.to_token_stream(),
+            Form::ByType | Form::Display | Form::Debug => quote_spanned!(span=> &(#expr)),
+        };
         quote_spanned!(span=> #to.#method(#key, #value);)
     }
 }

@@ -19,7 +19,12 @@ impl Model {
         let (inner_attrs, statements) = split_inner_attributes(body);
         let block = self.user_block(body, statements);
         let private = self.private();
-        let start = self.start();
+        let (start, is_inside) = self.start();
+        let (enter, run) = if is_inside {
+            (TokenStream::new(), emit!(#private::made))
+        } else {
+            (emit!(__traced_call.enter(#private::name_of(|| ()));), emit!(__traced_call.run))
+        };
         let finish = self.finish(&emit!(&__traced_value));
 
         // Input:  async fn f(a: A) -> R { … }
@@ -31,17 +36,12 @@ impl Model {
         //     value
         // }
         let rest = match (self.shape, self.home) {
-            (Shape::Sync, Home::Bare) => emit! {
-                let __traced_inside = __traced_call.enter(#private::name_of(|| ()));
-                #block
-            },
+            (Shape::Sync, Home::Bare) => emit!(#enter #block),
             (Shape::Sync, Home::Frame) => {
                 let value = self.body_in_frame(block);
                 emit! {
-                    let mut __traced_inside = __traced_call.enter(#private::name_of(|| ()));
+                    #enter
                     let __traced_value = #value;
-                    __traced_inside.left = #private::Left::Finished;
-                    #private::drop(__traced_inside);
                     #finish
                     __traced_value
                 }
@@ -49,12 +49,12 @@ impl Model {
             // Nothing comes behind a value that never is.
             (Shape::Sync, Home::Own) if matches!(self.value, Value::Never) => {
                 let body = self.closure(&block);
-                emit!(__traced_call.run(#body))
+                emit!(#run(#body))
             }
             (Shape::Sync, Home::Own) => {
                 let body = self.closure(&block);
                 emit! {
-                    let __traced_value = __traced_call.run(#body);
+                    let __traced_value = #run(#body);
                     #finish
                     __traced_value
                 }
@@ -114,8 +114,8 @@ impl Model {
         braced(statements, body.span())
     }
 
-    /// `let mut call = …;` and everything that is evaluated before the body.
-    fn start(&self) -> TokenStream {
+    /// `let mut call = …;` and everything that is evaluated before the body, and whether the span is entered by then.
+    fn start(&self) -> (TokenStream, bool) {
         let private = self.private();
         let site = self.site.tokens(&private);
         let entry = &self.entry;
@@ -139,6 +139,13 @@ impl Model {
             steps.extend(emit!(#call.time();));
         }
         let alone = steps.is_empty() && entry.when.is_none();
+        // A call that may yet get another parent, or none at all, does not start before it is known.
+        let new = match self.shape {
+            Shape::Sync if alone => emit!(inside(#site, #private::name_of(|| ()))),
+            Shape::Async if alone => emit!(new(#site)),
+            Shape::Sync | Shape::Async => emit!(later(#site)),
+            Shape::Future(_) | Shape::Stream(_) => emit!(later(__traced_site)),
+        };
         if !entry.attributes.is_empty() {
             let wants = match self.shape {
                 Shape::Sync | Shape::Async => emit!(wants_attributes),
@@ -156,17 +163,19 @@ impl Model {
         if !steps.is_empty() && !alone {
             steps = emit!(if #call.on() { #steps });
         }
-        match self.shape {
+        let is_inside = alone && self.shape == Shape::Sync && entry.attributes.is_empty();
+        let start = match self.shape {
             Shape::Sync | Shape::Async => emit! {
-                let mut __traced_call = #private::Call::new(#site);
+                let mut __traced_call = #private::Call::#new;
                 #steps
             },
             Shape::Future(_) | Shape::Stream(_) => emit! {
                 let __traced_site = #site;
-                let mut __traced_call = #private::Call::new(__traced_site);
+                let mut __traced_call = #private::Call::#new;
                 #steps
             },
-        }
+        };
+        (start, is_inside)
     }
 
     /// What is taken from the value, and the end of the call. `value` is a reference to the value.
@@ -371,10 +380,11 @@ fn located(tokens: &impl ToTokens) -> Span {
 impl Site {
     /// A reference to the call site's static, which nothing else can name.
     pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
-        let Self { name, kind, scope: (scope, version), place } = self;
+        let Self { name, kind, scope: (scope, version), place, is_leaf } = self;
+        let new = if *is_leaf { emit!(leaf) } else { emit!(new) };
         let (file, line) = position(*place);
         emit! {{
-            static SITE: #private::Callsite = #private::Callsite::new(
+            static SITE: #private::Callsite = #private::Callsite::#new(
                 #name,
                 #private::SpanKind::#kind,
                 #line,

@@ -26,7 +26,13 @@ pub(crate) fn span(input: TokenStream) -> TokenStream {
         let name = name.clone()?;
         let private = emit!(#krate::__private);
         let place = name.span();
-        let site = Site { name, kind: quote::format_ident!("Internal"), scope: callers_crate(), place };
+        let site = Site {
+            name,
+            kind: quote::format_ident!("Internal"),
+            scope: callers_crate(),
+            place,
+            is_leaf: false,
+        };
         let site = site.tokens(&private);
         let call = emit!(__traced_call);
         let records = attributes.list.iter().map(|attribute| attribute.record(&call));

@@ -35,6 +35,7 @@ pub(crate) struct Site {
     pub(crate) kind: Ident,
     pub(crate) scope: (String, String),
     pub(crate) place: Span,
+    pub(crate) is_leaf: bool,
 }
 
 /// What the span stands for.
@@ -172,7 +173,8 @@ impl Model {
             if home == Home::Bare { (Vec::new(), function.sig.clone()) } else { (bindings, moved) };
         let mut given = args.attr.take().map(|slot| slot.value).unwrap_or_default();
         given.report(errors);
-        let attributes: Vec<_> = captured.into_iter().chain(given.list).collect();
+        let mut attributes: Vec<_> = captured.into_iter().chain(given.list).collect();
+        fix(&mut attributes, &function.sig);
         judge_names(&attributes, &parameters, errors);
         attribute::judge(&attributes, errors);
         judge_leaving(&args, errors);
@@ -194,6 +196,7 @@ impl Model {
             kind: args.kind.map_or_else(|| format_ident!("Internal"), |slot| camel(&slot.value)),
             scope: args.scope.map_or_else(callers_crate, |slot| (slot.value.value(), String::new())),
             place: function.sig.ident.span(),
+            is_leaf: args.leaf.is_some(),
         };
         Ok(Self {
             krate,
@@ -283,6 +286,31 @@ fn on_parameters(function: &Function, errors: &mut Errors) -> Vec<Attribute> {
         }
     }
     captured
+}
+
+/// Sees which attributes are parameters of the very type `&'static str`. Under another name the type is as good, and its
+/// text is copied.
+fn fix(attributes: &mut [Attribute], sig: &syn::Signature) {
+    let is_static = |ty: &syn::Type| match ty {
+        syn::Type::Reference(reference) => {
+            reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+                && reference.mutability.is_none()
+                && matches!(&*reference.elem, syn::Type::Path(path) if path.path.is_ident("str"))
+        }
+        _ => false,
+    };
+    for input in &sig.inputs {
+        let FnArg::Typed(typed) = input else { continue };
+        let Pat::Ident(name) = &*typed.pat else { continue };
+        if name.by_ref.is_some() || name.subpat.is_some() || !is_static(&typed.ty) {
+            continue;
+        }
+        for attribute in attributes.iter_mut().filter(|attribute| attribute.form == Form::ByType) {
+            if matches!(&attribute.expr, Expr::Path(path) if path.path.is_ident(&name.ident)) {
+                attribute.form = Form::Fixed;
+            }
+        }
+    }
 }
 
 /// What is evaluated beside the body cannot leave the function.

@@ -3,6 +3,7 @@
 //! The macro puts one `Callsite` into a static beside each traced body. It is read on every call and written
 //! only twice: when the place's tracer is first looked up, and when its full name is first asked for.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use opentelemetry::global::BoxedTracer;
@@ -20,8 +21,12 @@ pub struct Callsite {
     pub(crate) name: &'static str,
     origin: &'static Origin,
     found: OnceLock<Box<Found>>,
+    /// Its place among all that have recorded; zero before.
+    number: AtomicU32,
     line: u32,
     pub(crate) kind: SpanKind,
+    /// Whether its spans stay out of OpenTelemetry's context where they can.
+    pub(crate) is_leaf: bool,
 }
 
 /// What the call sites of one module have in common.
@@ -38,8 +43,9 @@ pub struct Origin {
 }
 
 /// What a call site finds out when it is first recorded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Found {
+    scope: InstrumentationScope,
     function: OnceLock<String>,
     tracer: RwLock<Option<(u64, Arc<BoxedTracer>)>>,
 }
@@ -47,44 +53,102 @@ struct Found {
 impl Callsite {
     /// The constants of one place.
     pub const fn new(name: &'static str, kind: SpanKind, line: u32, origin: &'static Origin) -> Self {
-        Self { name, origin, found: OnceLock::new(), line, kind }
+        Self::with(name, kind, line, origin, false)
+    }
+
+    /// As `new`, for a function that calls nothing that reads OpenTelemetry's context.
+    pub const fn leaf(name: &'static str, kind: SpanKind, line: u32, origin: &'static Origin) -> Self {
+        Self::with(name, kind, line, origin, true)
+    }
+
+    const fn with(
+        name: &'static str,
+        kind: SpanKind,
+        line: u32,
+        origin: &'static Origin,
+        is_leaf: bool,
+    ) -> Self {
+        Self { name, origin, found: OnceLock::new(), number: AtomicU32::new(0), line, kind, is_leaf }
+    }
+
+    /// Its place among all call sites that have recorded.
+    #[inline]
+    pub(crate) fn number(&'static self) -> u32 {
+        match self.number.load(Ordering::Relaxed) {
+            0 => self.enrol(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn enrol(&'static self) -> u32 {
+        let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
+        let number = self.number.load(Ordering::Relaxed);
+        if number != 0 {
+            return number;
+        }
+        sites.push(self);
+        let number = u32::try_from(sites.len()).unwrap_or(u32::MAX);
+        self.number.store(number, Ordering::Relaxed);
+        number
     }
 
     fn found(&self) -> &Found {
-        self.found.get_or_init(Box::default)
+        self.found.get_or_init(|| {
+            let Origin { scope, version, .. } = *self.origin;
+            let scope = InstrumentationScope::builder(scope);
+            let scope = if version.is_empty() { scope.build() } else { scope.with_version(version).build() };
+            Box::new(Found { scope, function: OnceLock::new(), tracer: RwLock::default() })
+        })
+    }
+
+    /// The scope its spans belong to.
+    pub(crate) fn scope(&self) -> &InstrumentationScope {
+        &self.found().scope
     }
 
     /// This place's tracer in the given pipeline, looked up once per pipeline and not per call.
-    pub(crate) fn tracer(&self, pipeline: &Pipeline) -> Arc<BoxedTracer> {
+    pub(crate) fn tracer(&self, pipeline: &Arc<Pipeline>) -> Arc<BoxedTracer> {
         let cached = &self.found().tracer;
         if let Some((generation, tracer)) = &*cached.read().unwrap_or_else(PoisonError::into_inner)
             && *generation == pipeline.generation()
         {
             return Arc::clone(tracer);
         }
-        let tracer = Arc::new(pipeline.tracer(self.instrumentation_scope()));
+        let tracer = Arc::new(pipeline.tracer(self.scope().clone()));
         *cached.write().unwrap_or_else(PoisonError::into_inner) =
             Some((pipeline.generation(), Arc::clone(&tracer)));
         tracer
     }
 
-    fn instrumentation_scope(&self) -> InstrumentationScope {
-        let Origin { scope, version, .. } = *self.origin;
-        let scope = InstrumentationScope::builder(scope);
-        if version.is_empty() { scope.build() } else { scope.with_version(version).build() }
+    /// Learns the function's full name. `body` is the type name of its body: the one name the compiler makes that
+    /// knows the `impl` a method stands in.
+    #[inline]
+    pub(crate) fn learn(&self, body: &'static str) {
+        if self.found.get().is_none_or(|found| found.function.get().is_none()) {
+            self.found().function.get_or_init(|| function_name(self.origin.module, self.name, body));
+        }
     }
 
-    /// The `code.*` attributes. `body` is the type name of the function's body: the one name the compiler
-    /// makes that knows the `impl` a method stands in.
-    pub(crate) fn code_attributes(&'static self, body: fn() -> &'static str) -> [KeyValue; 3] {
+    /// The `code.*` attributes.
+    pub(crate) fn code_attributes(&'static self) -> [KeyValue; 3] {
         let Origin { module, file, .. } = *self.origin;
-        let function = self.found().function.get_or_init(|| function_name(module, self.name, body()));
+        let function = self.found().function.get_or_init(|| format!("{module}::{}", self.name));
         [
             KeyValue::new("code.function.name", function.as_str()),
             KeyValue::new("code.file.path", file),
             KeyValue::new("code.line.number", i64::from(self.line)),
         ]
     }
+}
+
+/// Every call site that has recorded, by its number.
+static SITES: RwLock<Vec<&'static Callsite>> = RwLock::new(Vec::new());
+
+/// The call site of a number.
+pub(crate) fn numbered(number: u32) -> Option<&'static Callsite> {
+    let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
+    sites.get((number as usize).checked_sub(1)?).copied()
 }
 
 /// `shop::cart::Cart::total` out of `shop::cart::Cart<T>::total::{{closure}}::{{closure}}`.

@@ -3,30 +3,26 @@
 //! OpenTelemetry keeps it in a thread-local that panics when it is asked after its end, and a destructor of
 //! another thread-local may well be traced. Ours ends before that one does, and knows.
 
-use std::cell::{Cell, RefCell};
-
 use opentelemetry::{Context, ContextGuard};
 
-thread_local! {
-    /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to
-    /// its thread, and a call may go to another one.
-    static ATTACHED: RefCell<Vec<ContextGuard>> = {
-        // Asked for first, OpenTelemetry's own thread-local is the later of the two to go.
-        let _ = Context::current();
-        RefCell::new(Vec::new())
-    };
+use crate::own;
+use crate::record::Leaf;
+
+/// Shows OpenTelemetry's current context, and the leaf that is further inside, if one is; `None` where nothing is to be
+/// traced: while the thread is torn down, or a sampler decides. `f` must attach and drop nothing.
+#[inline]
+pub(crate) fn glance<R>(f: impl FnOnce(&Context, Option<Leaf>) -> R) -> Option<R> {
+    own::with(|thread| {
+        let leaf = thread.leaves.last();
+        (!thread.is_deciding)
+            .then(|| Context::map_current(|cx| f(cx, leaf.filter(|leaf| leaf.is_innermost(cx)).copied())))
+    })
+    .flatten()
 }
 
-thread_local! {
-    static DECIDING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The current context; `None` where nothing is to be traced: while the thread is torn down, or a sampler decides.
+/// The current context, in which a leaf stands as well; `None` where nothing is to be traced.
 pub(crate) fn current() -> Option<Context> {
-    if DECIDING.get() {
-        return None;
-    }
-    ATTACHED.try_with(|_| Context::current()).ok()
+    glance(|cx, leaf| leaf.map_or_else(|| cx.clone(), |leaf| leaf.context(cx)))
 }
 
 /// While it lives, a sampler is being asked on this thread, and nothing it does is traced.
@@ -34,36 +30,37 @@ pub(crate) struct Deciding(());
 
 impl Deciding {
     pub(crate) fn enter() -> Self {
-        DECIDING.set(true);
+        own::with(|thread| thread.is_deciding = true);
         Self(())
     }
 
     pub(crate) fn is_going_on() -> bool {
-        DECIDING.get()
+        own::with(|thread| thread.is_deciding).unwrap_or_default()
     }
 }
 
 impl Drop for Deciding {
     fn drop(&mut self) {
-        DECIDING.set(false);
+        own::with(|thread| thread.is_deciding = false);
     }
 }
 
 /// Makes `cx` current until the guard goes; while the thread is torn down, does nothing.
 pub(crate) fn attach(cx: Context) -> Option<ContextGuard> {
-    ATTACHED.try_with(|_| cx.attach()).ok()
+    own::with(|_| ())?;
+    Some(cx.attach())
 }
 
 /// Makes `cx` current until the matching `pop`.
+#[inline]
 pub(crate) fn push(cx: Context) {
-    let _ = ATTACHED.try_with(|attached| {
-        let guard = cx.attach();
-        attached.borrow_mut().push(guard);
-    });
+    let mut cx = Some(cx);
+    own::with(|thread| cx.take().map(|cx| thread.attach(cx)));
 }
 
 /// Detaches what was pushed last.
+#[inline]
 pub(crate) fn pop() {
-    let guard = ATTACHED.try_with(|attached| attached.borrow_mut().pop());
+    let guard = own::with(|thread| thread.attached.pop());
     drop(guard);
 }

@@ -3,6 +3,7 @@
 //! OpenTelemetry is moving exceptions from span events to logs; `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` is its
 //! switch, read once at set-up. The logs need a logger provider, which only the program can give.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
@@ -10,11 +11,12 @@ use opentelemetry::trace::{SpanContext, SpanRef, Status};
 use opentelemetry::{Array, KeyValue, Value};
 
 /// One exception: what its event or record says.
+#[derive(Debug, Clone)]
 pub(crate) struct Exception {
-    pub(crate) error_type: String,
+    pub(crate) error_type: Cow<'static, str>,
     pub(crate) message: String,
     /// The causes of an error, the place of a panic.
-    pub(crate) stacktrace: Option<Value>,
+    pub(crate) stacktrace: Option<String>,
 }
 
 /// Writes the attributes of an exception of a span as a log record.
@@ -82,26 +84,44 @@ impl Exceptions {
         (self, None)
     }
 
-    /// Records one exception of a span.
-    pub(crate) fn record(&self, span: &SpanRef<'_>, exception: Exception) {
-        let mut attributes = vec![
-            KeyValue::new("exception.type", exception.error_type),
-            KeyValue::new("exception.message", exception.message),
-        ];
-        if let Some(stacktrace) = exception.stacktrace {
-            attributes.push(KeyValue::new("exception.stacktrace", stacktrace));
-        }
+    /// Whether exceptions are span events and nothing else.
+    pub(crate) fn are_events(&self) -> bool {
+        self.signal == Signal::Event
+    }
+
+    /// Writes the log record of an exception, if there is to be one, and says whether there is to be an event.
+    pub(crate) fn log(&self, span: &SpanContext, exception: &Exception) -> bool {
         if let (Signal::Log | Signal::Both, Some(log)) = (self.signal, &self.log) {
-            log(span.span_context(), attributes.clone());
+            let Exception { error_type, message, stacktrace } = exception.clone();
+            log(span, attributes(error_type, message, stacktrace));
         }
-        if self.signal != Signal::Log {
-            span.add_event("exception", attributes);
+        self.signal != Signal::Log
+    }
+
+    /// Records one exception of a span that is in a context.
+    pub(crate) fn record(&self, span: &SpanRef<'_>, exception: Exception) {
+        if self.log(span.span_context(), &exception) {
+            let Exception { error_type, message, stacktrace } = exception;
+            span.add_event("exception", attributes(error_type, message, stacktrace));
         }
     }
 }
 
+/// The attributes of an exception.
+pub(crate) fn attributes(
+    error_type: Cow<'static, str>,
+    message: String,
+    stacktrace: Option<String>,
+) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(3);
+    attributes.push(KeyValue::new("exception.type", error_type));
+    attributes.push(KeyValue::new("exception.message", message));
+    attributes.extend(stacktrace.map(|stacktrace| KeyValue::new("exception.stacktrace", stacktrace)));
+    attributes
+}
+
 /// Marks a span as failed.
-pub(crate) fn mark(span: &SpanRef<'_>, error_type: String, message: String) {
+pub(crate) fn mark(span: &SpanRef<'_>, error_type: Cow<'static, str>, message: String) {
     span.set_attribute(KeyValue::new("error.type", error_type));
     span.set_status(Status::error(message));
 }

@@ -49,10 +49,30 @@ impl<F: Future> Future for Drive<'_, F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let mut inside = this.call.0.enter(std::any::type_name::<F>);
+        this.call.0.enter_poll(std::any::type_name::<F>());
         let polled = this.body.as_mut().poll(cx);
-        inside.left = Left::by(&polled);
+        // What leaves this frame by a panic goes on to the drop of the call's.
+        this.call.0.left(Left::by(&polled));
         polled
+    }
+}
+
+/// While it lives, the call of an owner is current: the owner outlives a panic of its body.
+struct Inside<'a> {
+    call: &'a mut Call,
+    left: Left,
+}
+
+impl<'a> Inside<'a> {
+    fn enter(call: &'a mut Call, body: &'static str) -> Self {
+        call.enter_poll(body);
+        Self { call, left: Left::Unseen }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.call.left(self.left);
     }
 }
 
@@ -141,7 +161,7 @@ impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
         // Whoever polls a future that is over meets that future, as without us.
         let Some(call) = this.call else { return body.poll(cx) };
         call.ask_again(this.site.take());
-        let mut inside = call.enter(std::any::type_name::<F>);
+        let mut inside = Inside::enter(call, std::any::type_name::<F>());
         let polled = body.poll(cx);
         inside.left = Left::by(&polled);
         drop(inside);
@@ -174,7 +194,7 @@ impl<S: Stream, O: FnOnce(Call)> Stream for TracedStream<S, O> {
         let body = this.body.as_pin_mut().expect("only the drop takes the body");
         let Some(call) = this.call else { return body.poll_next(cx) };
         call.ask_again(this.site.take());
-        let mut inside = call.enter(std::any::type_name::<S>);
+        let mut inside = Inside::enter(call, std::any::type_name::<S>());
         let polled = body.poll_next(cx);
         inside.left = match &polled {
             Poll::Pending => Left::Pending,

@@ -8,11 +8,13 @@ use std::fmt;
 use std::future::Future;
 
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
-use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
+use opentelemetry::{Context, ContextGuard, Key, KeyValue};
 
 use crate::context;
 use crate::exception::{self, Exception, Exceptions};
+use crate::fields::Fields;
 use crate::future::traced;
+use crate::outcome::write_chain;
 use crate::pipeline::Pipeline;
 use crate::propagation::AsLink;
 use crate::span::Call;
@@ -40,7 +42,7 @@ impl Span {
     /// Takes the call over, starting its span. The closure's type names the function it stands in.
     #[doc(hidden)]
     pub fn begin<F: Fn()>(mut call: Call, _here: F) -> Self {
-        call.begin(std::any::type_name::<F>);
+        call.begin(std::any::type_name::<F>());
         Self(call)
     }
 
@@ -137,20 +139,22 @@ impl Current {
     /// Marks the span as failed, with the error's text and its causes in an `exception` event.
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         if self.is_recording() {
-            let message = value::display(error).as_str().into_owned();
+            let mut message = String::new();
+            value::write_display(&mut message, &error);
             let error_type = std::any::type_name::<E>();
             let span = self.0.span();
-            let exception = Exception {
-                error_type: error_type.to_owned(),
-                message: message.clone(),
-                stacktrace: error.source().map(|source| crate::outcome::chain(&message, source)),
-            };
+            let stacktrace = error.source().map(|source| {
+                let mut chain = String::new();
+                write_chain(&mut chain, &message, source);
+                chain
+            });
+            let exception = Exception { error_type: error_type.into(), message: message.clone(), stacktrace };
             match Pipeline::of(&self.0) {
                 Some(pipeline) => pipeline.exceptions.record(&span, exception),
                 // The span is of other code, and no set-up says how.
                 None => Exceptions::default().record(&span, exception),
             }
-            exception::mark(&span, error_type.to_owned(), message);
+            exception::mark(&span, error_type.into(), message);
         }
     }
 
@@ -192,7 +196,7 @@ impl Current {
 #[derive(Debug)]
 pub struct Note {
     cx: Context,
-    attributes: Vec<KeyValue>,
+    fields: Fields,
 }
 
 impl Note {
@@ -204,40 +208,40 @@ impl Note {
         }
         let cx = context::current()?;
         let records = cx.span().is_recording();
-        records.then_some(Self { cx, attributes: Vec::new() })
+        records.then(|| Self { cx, fields: Fields::new() })
     }
 
     /// Records a value by its type.
     #[inline]
     pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-        self.keep(key, value.value());
+        self.fields.attribute(key, value);
+    }
+
+    /// Records a text that is there for ever.
+    #[inline]
+    pub fn fixed(&mut self, key: &'static str, value: &'static str) {
+        self.fields.push_static(key, value);
     }
 
     /// Records a value by its `Display`.
     #[inline]
     pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
-        self.keep(key, Some(value::display(value)));
+        self.fields.display(key, &value);
     }
 
     /// Records a value by its `Debug`.
     #[inline]
     pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
-        self.keep(key, Some(value::debug(value)));
-    }
-
-    fn keep(&mut self, key: &'static str, value: Option<Value>) {
-        if let Some(value) = value {
-            self.attributes.push(KeyValue::new(key, value));
-        }
+        self.fields.debug(key, &value);
     }
 
     /// Writes the attributes to the span.
-    pub fn set(self) {
-        self.cx.span().set_attributes(self.attributes);
+    pub fn set(mut self) {
+        self.cx.span().set_attributes(self.fields.take());
     }
 
     /// Writes the attributes to the span, as an event.
-    pub fn event(self, name: impl Into<Cow<'static, str>>) {
-        self.cx.span().add_event(name, self.attributes);
+    pub fn event(mut self, name: impl Into<Cow<'static, str>>) {
+        self.cx.span().add_event(name, self.fields.take());
     }
 }

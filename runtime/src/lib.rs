@@ -47,17 +47,22 @@ mod carry;
 mod console;
 mod context;
 mod exception;
+mod export;
+mod fields;
 mod future;
 mod hand;
 pub mod mask;
 mod outcome;
+mod own;
 mod panic;
 mod pipeline;
 mod propagation;
+mod record;
 mod route;
 mod setup;
 mod span;
 pub mod testing;
+
 mod track;
 mod value;
 
@@ -168,6 +173,6 @@ pub mod __private {
     pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
     pub use crate::hand::{Note, Span};
     pub use crate::outcome::{Verdict, error, is_fault, probe, success};
-    pub use crate::span::{Call, Left, holds, made, made_future, name_of};
+    pub use crate::span::{Call, holds, made, made_future, name_of};
     pub use crate::track::{Attempt, Residual};
 }

@@ -4,19 +4,17 @@
 //! the compiler one `Deref` after the other: the first whose bounds the value's type meets. So every alias of
 //! `Result` is one, whatever its error can do, and nothing else is.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt};
-use opentelemetry::{Context, Value};
+use opentelemetry::trace::SpanId;
 
-use crate::exception::{self, Exception};
-use crate::pipeline::Pipeline;
 use crate::span::Call;
 use crate::value;
 
@@ -174,112 +172,188 @@ pub enum Verdict {
     Expected,
 }
 
-/// An error as spans see it.
+/// An error as spans see it. What it says is written out only when it is recorded.
 pub(crate) struct Failed<'a> {
-    error_type: &'a str,
-    message: Value,
-    source: Option<&'a (dyn Error + 'static)>,
+    pub(crate) error_type: ErrorType<'a>,
+    pub(crate) message: Message<'a>,
+    pub(crate) source: Option<&'a (dyn Error + 'static)>,
 }
 
-impl Failed<'_> {
-    /// Writes the failure into the span of `cx`: marked always, with its exception only where it is new.
-    pub(crate) fn record(&self, pipeline: &Pipeline, cx: &Context, caller: SpanId, verdict: Verdict) {
-        let span = cx.span();
-        let message = self.message.as_str().into_owned();
-        let seen_as = seen_in_child(span.span_context(), &message);
-        let is_new = seen_as.is_none();
-        let error_type = seen_as.unwrap_or_else(|| self.error_type.to_owned());
-        if is_new {
-            let stacktrace = self.source.map(|source| chain(&message, source));
-            let exception =
-                Exception { error_type: error_type.clone(), message: message.clone(), stacktrace };
-            pipeline.exceptions.record(&span, exception);
+/// The type of an error: its path, or what it says itself.
+#[derive(Clone, Copy)]
+pub(crate) enum ErrorType<'a> {
+    Path(&'static str),
+    Said(&'a str),
+}
+
+/// Where the text of an error comes from.
+pub(crate) enum Message<'a> {
+    Display(&'a dyn Display),
+    Debug(&'a dyn Debug),
+    Said(String),
+    /// It can say nothing.
+    Path(&'static str),
+}
+
+impl ErrorType<'_> {
+    pub(crate) fn to_cow(self) -> Cow<'static, str> {
+        match self {
+            Self::Path(path) => path.into(),
+            Self::Said(name) => value::cut(name).to_owned().into(),
         }
-        if verdict == Verdict::Fault {
-            exception::mark(&span, error_type.clone(), message.clone());
-        }
-        remember(caller, error_type, message);
     }
 }
 
-/// The error's text and those of its causes, a line each.
-pub(crate) fn chain(message: &str, mut source: &(dyn Error + 'static)) -> Value {
-    let mut text = message.to_owned();
+impl Message<'_> {
+    /// Appends the text.
+    pub(crate) fn write(&self, text: &mut String) {
+        match self {
+            Self::Display(error) => value::write_display(text, *error),
+            Self::Debug(error) => value::write_debug(text, *error),
+            Self::Said(message) => text.push_str(value::cut(message)),
+            Self::Path(path) => text.push_str(path),
+        }
+    }
+}
+
+/// Appends the text of an error and those of its causes, a line each.
+pub(crate) fn write_chain(text: &mut String, message: &str, mut source: &(dyn Error + 'static)) {
+    let start = text.len();
+    text.push_str(message);
     // A chain that runs in a circle must end as well.
     for _ in 0..64 {
         text.push_str("\ncaused by: ");
-        text.push_str(&value::display(source).as_str());
+        value::write_display(text, &source);
         match source.source() {
             Some(next) => source = next,
             None => break,
         }
     }
-    Value::from(value::cut(&text).to_owned())
+    text.truncate(start + value::cut(&text[start..]).len());
 }
 
-/// Errors that a span has just recorded, kept for its caller, which may return the same one.
+/// Errors that spans have just recorded, kept for their callers, which may return the same ones: who may, under what
+/// text, and as what type. An error is told by the hash of its text, since its type changes on the way out.
 ///
-/// The ending span looks here only while something is kept. Entries whose caller never comes (one of another
-/// tracer) are pushed out when there are too many.
-static SEEN: LazyLock<Mutex<HashMap<SpanId, VecDeque<Seen>>>> = LazyLock::new(Mutex::default);
-static SEEN_COUNT: AtomicUsize = AtomicUsize::new(0);
-/// How many callers are remembered, and how many errors of each.
-const SEEN_MOST: usize = 4096;
-const SEEN_OF_ONE: usize = 16;
+/// An ending span looks here only while something is kept for one of its part. Entries whose caller never comes (one of
+/// another tracer) are pushed out by newer ones.
+static SEEN: [Part; PARTS] = [const { Part::new() }; PARTS];
+const PARTS: usize = 64;
+/// How many errors a part remembers, and how many of one caller.
+const SEEN_MOST: usize = 32;
+const SEEN_OF_ONE: usize = 8;
+
+#[repr(align(128))]
+struct Part {
+    count: AtomicUsize,
+    seen: Mutex<VecDeque<Seen>>,
+}
 
 struct Seen {
-    error_type: String,
-    message: String,
+    caller: SpanId,
+    message: u64,
+    error_type: Cow<'static, str>,
 }
 
-/// What is kept, if anything is.
-fn seen() -> Option<MutexGuard<'static, HashMap<SpanId, VecDeque<Seen>>>> {
-    (SEEN_COUNT.load(Ordering::Relaxed) != 0).then(|| SEEN.lock().unwrap_or_else(PoisonError::into_inner))
+impl Part {
+    const fn new() -> Self {
+        Self { count: AtomicUsize::new(0), seen: Mutex::new(VecDeque::new()) }
+    }
+
+    #[inline]
+    fn of(caller: SpanId) -> &'static Self {
+        &SEEN[usize::from(caller.to_bytes()[7]) % PARTS]
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut VecDeque<Seen>) -> R) -> R {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut seen);
+        self.count.store(seen.len(), Ordering::Relaxed);
+        result
+    }
+
+    fn keep(&self, new: Seen) {
+        self.change(|seen| {
+            let of_caller = seen.iter().filter(|seen| seen.caller == new.caller).count();
+            let oldest = if of_caller < SEEN_OF_ONE {
+                (seen.len() == SEEN_MOST).then_some(0)
+            } else {
+                seen.iter().position(|seen| seen.caller == new.caller)
+            };
+            oldest.map(|oldest| seen.remove(oldest));
+            seen.push_back(new);
+        });
+    }
 }
 
-fn remember(caller: SpanId, error_type: String, message: String) {
-    if caller == SpanId::INVALID {
-        return;
+/// What an error is told by: a number that two texts share only by a chance of one in 2⁶⁴.
+pub(crate) fn told_by(message: &str) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, part: u64| {
+        let wide = u128::from(hash ^ part ^ ODD) * u128::from(ODD | hash << 1 | 1);
+        let [low, high] = [0, 64].map(|shift| (wide >> shift) & u128::from(u64::MAX));
+        u64::try_from(low ^ high).unwrap_or_default()
+    };
+    let parts = message.as_bytes().chunks(8).map(|chunk| {
+        let mut part = [0; 8];
+        part[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(part)
+    });
+    parts.fold(message.len() as u64, mix)
+}
+
+/// Keeps an error for the caller of the span that has recorded it.
+pub(crate) fn remember(caller: SpanId, error_type: Cow<'static, str>, message: u64) {
+    if caller != SpanId::INVALID {
+        Part::of(caller).keep(Seen { caller, message, error_type });
     }
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.len() >= SEEN_MOST
-        && !seen.contains_key(&caller)
-        && let Some(&any) = seen.keys().next()
-    {
-        seen.remove(&any);
-    }
-    let of_caller = seen.entry(caller).or_default();
-    if of_caller.len() == SEEN_OF_ONE {
-        of_caller.pop_front();
-    }
-    of_caller.push_back(Seen { error_type, message });
-    SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
 }
 
 /// The `error.type` under which a child of `span` has recorded an error of this text.
-fn seen_in_child(span: &SpanContext, message: &str) -> Option<String> {
-    let seen = seen()?;
-    let same = seen.get(&span.span_id())?.iter().rfind(|seen| seen.message == message)?;
-    Some(same.error_type.clone())
+pub(crate) fn seen_in_child(span: SpanId, message: u64) -> Option<Cow<'static, str>> {
+    let part = Part::of(span);
+    if part.is_empty() {
+        return None;
+    }
+    part.change(|seen| {
+        let same = seen.iter().rfind(|seen| seen.caller == span && seen.message == message)?;
+        Some(same.error_type.clone())
+    })
+}
+
+/// Whether children of a span, or of one beside it, have left anything.
+#[inline]
+pub(crate) fn has_seen(span: SpanId) -> bool {
+    !Part::of(span).is_empty()
 }
 
 /// Drops what the children of an ending span left for it.
-pub(crate) fn forget(span: &SpanContext) {
-    if let Some(mut seen) = seen() {
-        seen.remove(&span.span_id());
-        SEEN_COUNT.store(seen.len(), Ordering::Relaxed);
+#[inline]
+pub(crate) fn forget(span: SpanId) {
+    let part = Part::of(span);
+    if !part.is_empty() {
+        part.change(|seen| seen.retain(|seen| seen.caller != span));
     }
 }
 
 /// Hands what the children of an ending span left for it on to its caller.
-pub(crate) fn hand_on(span: &SpanContext, caller: SpanId) {
-    if caller == SpanId::INVALID {
+pub(crate) fn hand_on(span: SpanId, caller: SpanId) {
+    let part = Part::of(span);
+    if caller == SpanId::INVALID || part.is_empty() {
         return;
     }
-    if let Some(mut seen) = seen()
-        && let Some(errors) = seen.remove(&span.span_id())
-    {
-        seen.entry(caller).or_default().extend(errors);
+    let of_span = part.change(|seen| {
+        let (of_span, others): (Vec<_>, Vec<_>) = seen.drain(..).partition(|seen| seen.caller == span);
+        seen.extend(others);
+        of_span
+    });
+    for seen in of_span {
+        Part::of(caller).keep(Seen { caller, ..seen });
     }
 }
 
@@ -352,48 +426,48 @@ steps! {
     /// The error speaks for itself.
     ByFailure -> ByError where [R::Error: Failure] {
         error => Failed {
-            error_type: error.error_type(),
-            message: Value::from(value::cut(&error.message()).to_owned()),
+            error_type: ErrorType::Said(error.error_type()),
+            message: Message::Said(error.message()),
             source: error.source(),
         }, error.is_fault()
     }
     /// The error is a standard error.
     ByError -> ByObject where [R::Error: Error] {
         error => Failed {
-            error_type: std::any::type_name::<R::Error>(),
-            message: value::display(error),
+            error_type: ErrorType::Path(std::any::type_name::<R::Error>()),
+            message: Message::Display(error),
             source: error.source(),
         }, true
     }
     /// The error points to a standard error.
     ByObject -> ByDisplay where [R::Error: Display + Deref, <R::Error as Deref>::Target: ErrorObject] {
         error => Failed {
-            error_type: std::any::type_name::<R::Error>(),
-            message: value::display(error),
+            error_type: ErrorType::Path(std::any::type_name::<R::Error>()),
+            message: Message::Display(error),
             source: error.source_of(),
         }, true
     }
     /// The error can be shown.
     ByDisplay -> ByDebug where [R::Error: Display] {
         error => Failed {
-            error_type: std::any::type_name::<R::Error>(),
-            message: value::display(error),
+            error_type: ErrorType::Path(std::any::type_name::<R::Error>()),
+            message: Message::Display(error),
             source: None,
         }, true
     }
     /// The error can be debugged.
     ByDebug -> ByResult where [R::Error: Debug] {
         error => Failed {
-            error_type: std::any::type_name::<R::Error>(),
-            message: value::debug(error),
+            error_type: ErrorType::Path(std::any::type_name::<R::Error>()),
+            message: Message::Debug(error),
             source: None,
         }, true
     }
     /// The error can do nothing.
     ByResult -> Other where [] {
         _error => Failed {
-            error_type: std::any::type_name::<R::Error>(),
-            message: Value::from(std::any::type_name::<R::Error>()),
+            error_type: ErrorType::Path(std::any::type_name::<R::Error>()),
+            message: Message::Path(std::any::type_name::<R::Error>()),
             source: None,
         }, true
     }

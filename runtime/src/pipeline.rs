@@ -8,25 +8,79 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanLimits};
 
 use crate::exception::Exceptions;
+use crate::propagation::is_deferred;
+use crate::record::{OtherTracer, Parent, Recorder};
 
-/// How many sinks there are: the installed pipeline and each running capture.
-static SINKS: AtomicUsize = AtomicUsize::new(0);
-static CAPTURES: AtomicUsize = AtomicUsize::new(0);
+/// Something that threads read all the time, apart from what others write.
+#[repr(align(128))]
+pub(crate) struct Alone<T>(pub(crate) T);
+
+/// What every call asks.
+struct State {
+    /// How many sinks there are: the installed pipeline and each running capture.
+    sinks: AtomicUsize,
+    captures: AtomicUsize,
+    /// The generation of what is installed; zero for nothing.
+    installed: AtomicU64,
+}
+
+static STATE: Alone<State> =
+    Alone(State { sinks: AtomicUsize::new(0), captures: AtomicUsize::new(0), installed: AtomicU64::new(0) });
 static INSTALLED: RwLock<Option<Arc<Pipeline>>> = RwLock::new(None);
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// Whether any call may be recorded at all.
 #[inline]
 pub(crate) fn enabled() -> bool {
-    SINKS.load(Ordering::Relaxed) != 0
+    STATE.0.sinks.load(Ordering::Relaxed) != 0
 }
 
-/// A tracer provider and what calls need to know about it.
+/// Whether any capture runs.
+#[inline]
+pub(crate) fn captures() -> bool {
+    STATE.0.captures.load(Ordering::Relaxed) != 0
+}
+
+/// The generation of what is installed; zero for nothing.
+#[inline]
+pub(crate) fn installed_generation() -> u64 {
+    STATE.0.installed.load(Ordering::Acquire)
+}
+
+/// The limits of the pipeline of a generation; a capture has none.
+pub(crate) fn limits(generation: u64) -> SpanLimits {
+    match installed() {
+        Some(pipeline) if pipeline.generation == generation => pipeline.policy.limits,
+        _ => no_limits(),
+    }
+}
+
+/// A test is to see what was recorded.
+pub(crate) fn no_limits() -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: u32::MAX,
+        max_attributes_per_span: u32::MAX,
+        max_links_per_span: u32::MAX,
+        max_attributes_per_event: u32::MAX,
+        max_attributes_per_link: u32::MAX,
+    }
+}
+
+/// Who makes the spans.
+pub(crate) enum Provider {
+    /// Our own recorder.
+    Ours(Recorder),
+    /// Another tracer provider: the program's, or the SDK's.
+    Foreign(Box<dyn ObjectSafeTracerProvider + Send + Sync>),
+}
+
+/// A provider and what calls need to know about it.
 pub(crate) struct Pipeline {
     generation: u64,
-    provider: Box<dyn ObjectSafeTracerProvider + Send + Sync>,
+    provider: Provider,
     /// What the set-up decided about every span.
     pub(crate) policy: Policy,
     /// Where exceptions go.
@@ -40,17 +94,48 @@ pub(crate) struct Policy {
     pub(crate) sampler: Sampler,
     /// Whether spans carry `code.function.name`, `code.file.path` and `code.line.number`.
     pub(crate) code_attributes: bool,
+    /// How much a span may hold.
+    pub(crate) limits: SpanLimits,
 }
 
 /// What is known of a sampler before it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sampler {
-    /// Asked first; attributes are evaluated only for spans it keeps.
+    /// Asked for every span; attributes are evaluated only for those it keeps.
     Plain,
-    /// As `Plain`, and never keeps the child of a span that was not kept.
-    ParentBased,
     /// Looks at attributes, so it gets them first.
     ReadsAttributes,
+    /// Does what the parent does, and is asked for roots.
+    ParentBased,
+    /// As `ParentBased`, and keeps every root.
+    Always,
+    /// Keeps nothing.
+    Never,
+}
+
+impl Sampler {
+    /// What one knows of a sampler that says nothing itself.
+    pub(crate) fn of<S: ShouldSample + 'static>(sampler: &S) -> Self {
+        let sampler: &dyn std::any::Any = sampler;
+        match sampler.downcast_ref() {
+            Some(SdkSampler::ParentBased(_)) => Self::ParentBased,
+            Some(SdkSampler::AlwaysOff) => Self::Never,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The decision on a span, where nobody needs to be asked. `cx` is the context that names the parent.
+    #[inline]
+    pub(crate) fn decide(self, parent: Option<Parent>, cx: &Context) -> Option<bool> {
+        // A remote parent may have left the decision to us.
+        let parent = parent.filter(|parent| !(parent.is_remote && is_deferred(cx)));
+        match (self, parent) {
+            (Self::ParentBased | Self::Always, Some(parent)) => Some(parent.flags.is_sampled()),
+            (Self::Always, None) => Some(true),
+            (Self::Never, Some(parent)) if !parent.flags.is_sampled() => Some(false),
+            (Self::Plain | Self::ReadsAttributes | Self::ParentBased | Self::Never, _) => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -63,14 +148,10 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(
-        provider: impl ObjectSafeTracerProvider + Send + Sync + 'static,
-        policy: Policy,
-        exceptions: Exceptions,
-    ) -> Self {
+    pub(crate) fn new(provider: Provider, policy: Policy, exceptions: Exceptions) -> Self {
         Self {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
-            provider: Box::new(provider),
+            provider,
             policy,
             exceptions,
             open: AtomicBool::new(true),
@@ -82,8 +163,16 @@ impl Pipeline {
         self.generation
     }
 
-    pub(crate) fn tracer(&self, scope: InstrumentationScope) -> BoxedTracer {
-        BoxedTracer::new(self.provider.boxed_tracer(scope))
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// A tracer for other code.
+    pub(crate) fn tracer(self: &Arc<Self>, scope: InstrumentationScope) -> BoxedTracer {
+        match &self.provider {
+            Provider::Ours(_) => BoxedTracer::new(Box::new(OtherTracer::new(Arc::clone(self), scope))),
+            Provider::Foreign(provider) => BoxedTracer::new(provider.boxed_tracer(scope)),
+        }
     }
 
     /// The pipeline for a call made under `cx`: the capture it runs in, else what is installed.
@@ -107,8 +196,9 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
         return Err(pipeline);
     }
     crate::panic::listen();
+    STATE.0.installed.store(pipeline.generation, Ordering::Release);
     *installed = Some(pipeline);
-    SINKS.fetch_add(1, Ordering::Relaxed);
+    STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
@@ -118,7 +208,8 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     let is_ours = installed.as_ref().is_some_and(|current| current.generation == pipeline.generation);
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
-        SINKS.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.installed.store(0, Ordering::Release);
+        STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -129,7 +220,7 @@ pub(crate) struct Captured(pub(crate) Arc<Pipeline>);
 impl Captured {
     /// The capture that `cx` belongs to.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
-        if CAPTURES.load(Ordering::Relaxed) == 0 {
+        if STATE.0.captures.load(Ordering::Relaxed) == 0 {
             return None;
         }
         cx.get::<Self>().filter(|captured| captured.0.open.load(Ordering::Relaxed)).cloned()
@@ -143,8 +234,8 @@ pub(crate) struct Capturing(pub(crate) Arc<Pipeline>);
 impl Capturing {
     pub(crate) fn start(pipeline: Arc<Pipeline>) -> Self {
         crate::panic::listen();
-        CAPTURES.fetch_add(1, Ordering::Relaxed);
-        SINKS.fetch_add(1, Ordering::Relaxed);
+        STATE.0.captures.fetch_add(1, Ordering::Relaxed);
+        STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
         Self(pipeline)
     }
 }
@@ -152,7 +243,7 @@ impl Capturing {
 impl Drop for Capturing {
     fn drop(&mut self) {
         self.0.open.store(false, Ordering::Relaxed);
-        SINKS.fetch_sub(1, Ordering::Relaxed);
-        CAPTURES.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.captures.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 //! One call and its span: how it starts, is current, and ends exactly once.
 //!
-//! `Call` is what generated code holds in the function's frame. Behind it stands the span of whatever tracer
-//! the pipeline has; generated code knows nothing of it, so that another recorder can take its place here.
+//! `Call` is what generated code holds in the function's frame. Behind it stands a span of our own recorder, or one of
+//! another tracer provider; generated code knows nothing of either, and both mean the same.
 
 use std::fmt;
 use std::future::Future;
@@ -11,40 +11,58 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
-use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, TraceContextExt, TraceState, Tracer};
+use opentelemetry::{Context, ContextGuard};
 
 use crate::callsite::Callsite;
 use crate::context;
-use crate::exception::{self, Exception};
-use crate::outcome::{Failed, Verdict};
-use crate::pipeline::{self, Captured, Pipeline, Sampler};
-use crate::propagation::{AsLink, AsParent, is_deferred};
-use crate::value::{self, Attribute};
+use crate::exception;
+use crate::fields::Fields;
+use crate::outcome::{self, Failed, Verdict};
+use crate::own::{self, Home, Thread};
+use crate::pipeline::{self, Captured, Pipeline, Provider, Sampler};
+use crate::propagation::{AsLink, AsParent};
+use crate::record::{Fault, Parent, Recording, Start};
+use crate::value::Attribute;
 
 /// One call of a traced function, recorded or not.
 #[derive(Debug)]
 pub struct Call(Option<Box<Live>>);
 
-struct Live {
+pub(crate) struct Live {
     site: &'static Callsite,
-    pipeline: Arc<Pipeline>,
-    /// The parent until the span starts; from then on the context that holds the span.
-    cx: Context,
     /// The span that was current: where an error of this call goes on, whatever its parent.
     caller: SpanId,
-    /// Whether the span has no parent, whatever `cx` holds.
-    root: bool,
     /// How many panics there had been when the body was entered.
     panics: u64,
-    links: Vec<Link>,
-    /// What was captured before the span could be asked whether it records.
-    early: Vec<KeyValue>,
     phase: Phase,
     records: bool,
-    /// Whether the span knows the function it stands for.
-    placed: bool,
+    span: Span,
+    /// What was captured and is not with the span yet.
+    fields: Fields,
     timing: Option<Box<Timing>>,
+}
+
+/// The span of a call, and who has it.
+enum Span {
+    /// It has not started.
+    Waiting(Box<Waiting>),
+    /// It is our own recorder's.
+    Ours(Recording),
+    /// It is in its context, and another provider's.
+    Foreign { pipeline: Arc<Pipeline>, cx: Context, placed: bool },
+}
+
+/// What a span will start with.
+struct Waiting {
+    pipeline: Arc<Pipeline>,
+    /// The context of the parent.
+    cx: Context,
+    /// Whether the span has no parent, whatever `cx` holds.
+    root: bool,
+    links: Vec<Link>,
+    /// The span that stands in OpenTelemetry's context, if that may stay there.
+    over: Option<SpanId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +73,7 @@ enum Phase {
     Idle,
     /// As `Idle`, between two items of a stream.
     Yielded,
-    /// The body is running.
+    /// The body is running, or what stands before it.
     Inside,
     /// The body's future is being dropped unfinished, inside the span.
     Dropping,
@@ -89,35 +107,78 @@ impl fmt::Debug for Live {
     }
 }
 
+/// What a look at the current context makes of a call.
+enum Glance {
+    /// There is nothing to record.
+    Nothing,
+    /// It needed nobody's word.
+    Started(Box<Live>),
+    /// One has to look closer.
+    Other,
+}
+
 impl Call {
     /// A call of `site`, under whatever is current. One relaxed load when nothing is set up.
     #[inline]
     pub fn new(site: &'static Callsite) -> Self {
-        if pipeline::enabled() { Self::found(site) } else { Self(None) }
+        if pipeline::enabled() { Self::found(site, None) } else { Self(None) }
+    }
+
+    /// As `new`, inside the span at once, if its start needs nothing else. `body` is a name that stands in the
+    /// function.
+    #[inline]
+    pub fn inside(site: &'static Callsite, body: &'static str) -> Self {
+        if pipeline::enabled() { Self::found(site, Some(body)) } else { Self(None) }
+    }
+
+    /// As `new`, for a call that may yet get another parent, or that starts later.
+    #[inline]
+    pub fn later(site: &'static Callsite) -> Self {
+        if pipeline::enabled() { Self::waiting(site) } else { Self(None) }
     }
 
     #[inline(never)]
-    fn found(site: &'static Callsite) -> Self {
-        let Some(cx) = context::current() else { return Self(None) };
+    fn found(site: &'static Callsite, inside: Option<&'static str>) -> Self {
+        if pipeline::captures() {
+            return Self::waiting_inside(site, inside);
+        }
+        let glance = own::with(|thread| {
+            let mut glance = Live::glance(site, thread);
+            if let (Glance::Started(live), Some(body)) = (&mut glance, inside) {
+                live.go_inside(body, thread);
+            }
+            glance
+        });
+        match glance {
+            Some(Glance::Started(live)) => Self(Some(live)),
+            None | Some(Glance::Nothing) => Self(None),
+            Some(Glance::Other) => Self::waiting_inside(site, inside),
+        }
+    }
+
+    #[inline(never)]
+    fn waiting_inside(site: &'static Callsite, inside: Option<&'static str>) -> Self {
+        let mut call = Self::waiting(site);
+        if let (Some(live), Some(body)) = (&mut call.0, inside) {
+            live.enter_unless_asked(body);
+        }
+        call
+    }
+
+    #[inline(never)]
+    fn waiting(site: &'static Callsite) -> Self {
+        // The next call finds it, and need not come here.
+        own::with_home(|_| ());
+        let Some((cx, over)) = context::glance(|cx, leaf| {
+            let over = cx.span().span_context().span_id();
+            (leaf.map_or_else(|| cx.clone(), |leaf| leaf.context(cx)), over)
+        }) else {
+            return Self(None);
+        };
         if cx.is_telemetry_suppressed() {
             return Self(None);
         }
-        Self(Pipeline::of(&cx).map(|pipeline| {
-            Box::new(Live {
-                site,
-                pipeline,
-                caller: caller(&cx),
-                cx,
-                root: false,
-                panics: crate::panic::count(),
-                links: Vec::new(),
-                early: Vec::new(),
-                phase: Phase::Waiting,
-                records: false,
-                placed: false,
-                timing: None,
-            })
-        }))
+        Self(Pipeline::of(&cx).map(|pipeline| Live::waiting(site, pipeline, cx, over)))
     }
 
     /// Whether this call may be recorded.
@@ -143,38 +204,46 @@ impl Call {
     #[inline]
     pub(crate) fn ask_again(&mut self, site: Option<&'static Callsite>) {
         if let (None, Some(site)) = (&self.0, site) {
-            *self = Self::new(site);
+            *self = Self::later(site);
         }
     }
 
     /// Another parent than the current context.
     pub fn parent(&mut self, parent: &impl AsParent) {
-        if let Some(live) = &mut self.0 {
-            live.reparent(parent.as_parent().context().clone());
+        if let Some(waiting) = self.before() {
+            waiting.reparent(parent.as_parent().context().clone());
         }
     }
 
     /// No parent: the span starts a trace.
     pub fn root(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.root = true;
+        if let Some(waiting) = self.before() {
+            waiting.root = true;
         }
     }
 
     /// No parent, but a link to what would have been one.
     pub fn root_linked(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.link(live.cx.span().span_context().clone());
+        if let Some(waiting) = self.before() {
+            waiting.link(waiting.cx.span().span_context().clone());
+            waiting.root = true;
         }
-        self.root();
     }
 
     /// Links to everything that `links` yields.
     pub fn links(&mut self, links: impl IntoIterator<Item = impl AsLink>) {
-        if let Some(live) = &mut self.0 {
+        if let Some(waiting) = self.before() {
             for link in links {
-                live.link(link.as_link());
+                waiting.link(link.as_link());
             }
+        }
+    }
+
+    /// What the span will start with, if it has not yet.
+    fn before(&mut self) -> Option<&mut Waiting> {
+        match &mut self.0.as_mut()?.span {
+            Span::Waiting(waiting) => Some(waiting),
+            Span::Ours(_) | Span::Foreign { .. } => None,
         }
     }
 
@@ -182,13 +251,13 @@ impl Call {
     /// attributes is asked when the body starts, with the attributes in hand.
     #[inline]
     pub fn wants_attributes(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|live| live.wants_attributes())
+        self.0.as_mut().is_some_and(|live| live.records || live.wants_attributes())
     }
 
     /// As `wants_attributes`, for a span that starts later or never: only what is certain now is refused.
     #[inline]
     pub fn may_want_attributes(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|live| live.may_want_attributes())
+        self.before().is_some_and(|waiting| waiting.may_want_attributes())
     }
 
     /// Measures the polls of this call.
@@ -201,14 +270,12 @@ impl Call {
     /// Runs the body inside the span.
     #[inline]
     pub fn run<R, F: FnOnce() -> R>(&mut self, body: F) -> R {
-        let mut inside = self.enter(std::any::type_name::<F>);
-        let value = body();
-        inside.left = Left::Finished;
-        value
+        self.enter(std::any::type_name::<F>());
+        body()
     }
 
     /// Starts the span now. `body` names something that stands in the function.
-    pub(crate) fn begin(&mut self, body: fn() -> &'static str) {
+    pub(crate) fn begin(&mut self, body: &'static str) {
         if let Some(live) = &mut self.0 {
             live.begin(body);
         }
@@ -218,6 +285,7 @@ impl Call {
     pub(crate) fn conclude(mut self, panicked: bool) {
         if panicked && let Some(mut live) = self.0.take() {
             live.panicked();
+            live.put_back();
         }
         self.pass();
     }
@@ -229,25 +297,37 @@ impl Call {
         }
     }
 
-    /// Makes the span current until the guard goes, starting it if it has not. `body` names the body's type.
+    /// Makes the span current on this thread, starting it if it has not, until `left`, the end or the drop of the
+    /// call. `body` names the body's type.
     #[inline]
-    pub fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
-        match &mut self.0 {
-            None => Inside { live: None, left: Left::Unseen },
-            Some(live) => live.enter(body),
+    pub fn enter(&mut self, body: &'static str) {
+        if let Some(live) = &mut self.0
+            && live.phase != Phase::Inside
+        {
+            live.enter(body, Stay::ForGood);
         }
     }
 
-    /// The body's future goes unfinished: what its drop runs, runs inside the span.
+    /// As `enter`, for a body that may leave and come back.
+    #[inline]
+    pub(crate) fn enter_poll(&mut self, body: &'static str) {
+        if let Some(live) = &mut self.0 {
+            live.enter(body, Stay::ForAPoll);
+        }
+    }
+
+    /// The body has left this thread's stack.
+    #[inline]
+    pub(crate) fn left(&mut self, how: Left) {
+        if let Some(live) = &mut self.0 {
+            live.left(how);
+        }
+    }
+
+    /// The body's future goes: what its drop runs, runs inside the span.
     pub(crate) fn abandon(&mut self) {
-        if let Some(live) = &mut self.0
-            && matches!(live.phase, Phase::Idle | Phase::Yielded)
-        {
-            if live.phase == Phase::Idle {
-                live.cancelled();
-            }
-            live.phase = Phase::Dropping;
-            context::push(live.cx.clone());
+        if let Some(live) = &mut self.0 {
+            live.abandon();
         }
     }
 
@@ -255,7 +335,7 @@ impl Call {
     #[inline]
     pub fn end(mut self) {
         if let Some(live) = self.0.take() {
-            live.over(Live::end);
+            live.finish();
         }
     }
 
@@ -271,42 +351,54 @@ impl Call {
     #[cold]
     pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
         if let Some(mut live) = self.0.take() {
-            failed.record(&live.pipeline, &live.cx, live.caller, verdict);
-            live.end();
+            live.fail(failed, verdict);
+            live.finish();
         }
     }
 
     /// Records a value by its type.
     #[inline(never)]
     pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-        self.keep(key, value.value());
+        if let Some(live) = &mut self.0 {
+            live.fields.attribute(key, value);
+            live.captured();
+        }
+    }
+
+    /// Records a text that is there for ever.
+    #[inline(never)]
+    pub fn fixed(&mut self, key: &'static str, value: &'static str) {
+        if let Some(live) = &mut self.0 {
+            live.fields.push_static(key, value);
+            live.captured();
+        }
     }
 
     /// Records a value by its `Display`.
     #[inline(never)]
     pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
-        self.keep(key, Some(value::display(value)));
+        if let Some(live) = &mut self.0 {
+            live.fields.display(key, &value);
+            live.captured();
+        }
     }
 
     /// Records a value by its `Debug`.
     #[inline(never)]
     pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
-        self.keep(key, Some(value::debug(value)));
-    }
-
-    fn keep(&mut self, key: &'static str, value: Option<Value>) {
-        let (Some(live), Some(value)) = (&mut self.0, value) else { return };
-        let attribute = KeyValue::new(key, value);
-        if live.phase == Phase::Waiting {
-            live.early.push(attribute);
-        } else {
-            live.cx.span().set_attribute(attribute);
+        if let Some(live) = &mut self.0 {
+            live.fields.debug(key, &value);
+            live.captured();
         }
     }
 
     /// The span's context; `None` for a call that is not recorded or has not started.
     pub(crate) fn context(&self) -> Option<&Context> {
-        self.0.as_ref().filter(|live| live.phase != Phase::Waiting).map(|live| &live.cx)
+        match &self.0.as_ref()?.span {
+            Span::Waiting(_) => None,
+            Span::Ours(recording) => recording.context.as_ref(),
+            Span::Foreign { cx, .. } => Some(cx),
+        }
     }
 }
 
@@ -323,19 +415,24 @@ impl Drop for Call {
     }
 }
 
-impl Live {
-    /// The last that happens to a call. All of it stands here and not in the functions.
-    #[inline(never)]
-    fn over(mut self: Box<Self>, how: fn(&mut Self)) {
-        how(&mut self);
-    }
+/// What kept the context of a call attached that is over, if anything did.
+struct Gone(#[expect(dead_code, reason = "it is there to be dropped")] Option<ContextGuard>);
 
+/// Whether a body that is entered stays until it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    ForGood,
+    ForAPoll,
+}
+
+impl Waiting {
     fn reparent(&mut self, parent: Context) {
         // A capture takes its calls with it whatever parent they name.
         self.cx = match Captured::of(&self.cx) {
             Some(captured) => parent.with_value(captured),
             None => parent,
         };
+        self.over = None;
     }
 
     fn link(&mut self, to: SpanContext) {
@@ -344,59 +441,223 @@ impl Live {
         }
     }
 
+    fn may_want_attributes(&self) -> bool {
+        let parent = if self.root { None } else { Parent::of(self.cx.span().span_context()) };
+        self.pipeline.policy.sampler.decide(parent, &self.cx) != Some(false)
+    }
+}
+
+impl Live {
+    /// A call whose span is our recorder's, and needs nobody to be asked, is started at once.
+    #[inline]
+    fn glance(site: &'static Callsite, thread: &mut Thread) -> Glance {
+        if thread.is_deciding {
+            return Glance::Nothing;
+        }
+        let Thread { leaves, spare, home, .. } = thread;
+        let Some(home) = Home::present(home) else { return Glance::Other };
+        Context::map_current(|cx| {
+            if cx.is_telemetry_suppressed() {
+                return Glance::Nothing;
+            }
+            let span = cx.span();
+            let span = span.span_context();
+            let parent = match leaves.last() {
+                Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
+                _ => Parent::of(span),
+            };
+            match home.pipeline.policy.sampler.decide(parent, cx) {
+                Some(false) => return Glance::Nothing,
+                Some(true) if *span.trace_state() == TraceState::NONE => {}
+                _ => return Glance::Other,
+            }
+            let mut live = spare.pop().unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
+            let Self { span: Span::Ours(recording), fields, .. } = &mut *live else { return Glance::Other };
+            recording.begin(home, site, parent, site.is_leaf.then(|| span.span_id()));
+            if !site.is_leaf {
+                recording.stand_in(cx, TraceState::NONE);
+            }
+            fields.limit(home.pipeline.policy.limits.max_attributes_per_span);
+            live.site = site;
+            live.caller =
+                parent.filter(|parent| !parent.is_remote).map_or(SpanId::INVALID, |parent| parent.id);
+            live.phase = Phase::Idle;
+            live.records = true;
+            Glance::Started(live)
+        })
+    }
+
+    /// The short way into a span of ours that has just started.
+    #[inline]
+    fn go_inside(&mut self, body: &'static str, thread: &mut Thread) {
+        self.site.learn(body);
+        self.panics = crate::panic::count();
+        if let Span::Ours(recording) = &mut self.span {
+            recording.stand(thread, Stay::ForGood);
+        }
+        self.phase = Phase::Inside;
+    }
+
+    /// Enters the body before its attributes are evaluated, unless the sampler is to see them.
+    fn enter_unless_asked(&mut self, body: &'static str) {
+        if !self.is_asked_with_attributes() {
+            self.enter(body, Stay::ForGood);
+        }
+    }
+
+    fn is_asked_with_attributes(&self) -> bool {
+        matches!(&self.span, Span::Waiting(waiting)
+            if waiting.pipeline.policy.sampler == Sampler::ReadsAttributes)
+    }
+
+    fn new(site: &'static Callsite, span: Span) -> Box<Self> {
+        Box::new(Self {
+            site,
+            caller: SpanId::INVALID,
+            panics: 0,
+            phase: Phase::Waiting,
+            records: false,
+            span,
+            fields: Fields::new(),
+            timing: None,
+        })
+    }
+
+    fn waiting(site: &'static Callsite, pipeline: Arc<Pipeline>, cx: Context, over: SpanId) -> Box<Self> {
+        let caller = caller(&cx);
+        let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: Some(over) };
+        let mut live = Self::new(site, Span::Waiting(Box::new(waiting)));
+        live.caller = caller;
+        live.panics = crate::panic::count();
+        live
+    }
+
+    /// The last that happens to a call. All of it stands here and not in the functions.
+    #[inline(never)]
+    fn over(mut self: Box<Self>, how: fn(&mut Self)) {
+        how(&mut self);
+        self.put_back();
+    }
+
+    /// The last that happens to a call that went well.
+    #[inline(never)]
+    fn finish(self: Box<Self>) {
+        let mut call = Some(self);
+        let guard = own::with(|thread| {
+            let guard = call.as_mut()?.finish_at_home(thread)?;
+            call = thread.keep(call.take()?);
+            Some(guard)
+        });
+        // What goes is dropped here, where nothing is borrowed.
+        match (guard.flatten(), call) {
+            (Some(gone), _) => drop(gone),
+            (None, Some(call)) => call.over(Self::end),
+            (None, None) => {}
+        }
+    }
+
+    /// The short way of a call that has a span of ours, and nothing to it that others must know of. Gives what keeps
+    /// its context attached.
+    #[inline]
+    fn finish_at_home(&mut self, thread: &mut Thread) -> Option<Gone> {
+        let Self { site, phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
+        else {
+            return None;
+        };
+        let is_short = *phase == Phase::Inside && !outcome::has_seen(recording.id());
+        if !is_short || !recording.end_at_home(site, fields, &mut thread.home) {
+            return None;
+        }
+        *phase = Phase::Ended;
+        fields.clear();
+        Some(Gone(recording.stand_back(thread)))
+    }
+
+    /// Keeps a call that is over for the next one.
+    fn put_back(mut self: Box<Self>) {
+        let Span::Ours(recording) = &mut self.span else { return };
+        let context = recording.context.take();
+        self.fields.clear();
+        self.timing = None;
+        let mut call = Some(self);
+        own::with(|thread| call = call.take().and_then(|call| thread.keep(call)));
+        // Dropped here, where nothing is borrowed.
+        drop((call, context));
+    }
+
+    #[cold]
     fn wants_attributes(&mut self) -> bool {
-        if self.pipeline.policy.sampler == Sampler::ReadsAttributes {
+        if self.is_asked_with_attributes() {
             return true;
         }
         self.start();
         self.records
     }
 
-    fn may_want_attributes(&mut self) -> bool {
-        let parent = self.cx.span().span_context().clone();
-        let undecided = self.root || is_deferred(&self.cx);
-        let unsampled_parent = !undecided && parent.is_valid() && !parent.is_sampled();
-        !(unsampled_parent && self.pipeline.policy.sampler == Sampler::ParentBased)
+    /// A span that has started gets what was captured at once, if it is another provider's.
+    #[inline]
+    fn captured(&mut self) {
+        if let Span::Foreign { cx, .. } = &self.span {
+            cx.span().set_attributes(self.fields.take());
+        }
     }
 
     fn start(&mut self) {
         if self.phase != Phase::Waiting {
             return;
         }
-        let mut builder = SpanBuilder::from_name(self.site.name).with_kind(self.site.kind.clone());
-        if !self.early.is_empty() {
-            builder = builder.with_attributes(std::mem::take(&mut self.early));
-        }
-        if !self.links.is_empty() {
-            builder = builder.with_links(std::mem::take(&mut self.links));
-        }
-        let tracer = self.site.tracer(&self.pipeline);
-        let span = if self.root {
-            tracer.build_with_context(builder, &without_span(&self.cx))
-        } else {
-            tracer.build_with_context(builder, &self.cx)
-        };
+        self.phase = Phase::Idle;
+        let Span::Waiting(waiting) = &mut self.span else { return };
+        let Waiting { pipeline, cx, root, links, over } = &mut **waiting;
+        let seen = if *root { without_span(cx) } else { cx.clone() };
+        let (cx, pipeline, links) = (std::mem::take(cx), Arc::clone(pipeline), std::mem::take(links));
         if let Some(timing) = &mut self.timing {
             // What was made before has not waited as a span.
             timing.started = Instant::now();
         }
-        self.cx = self.cx.with_span(span);
-        self.records = self.cx.span().is_recording();
-        self.phase = Phase::Idle;
+        match pipeline.provider() {
+            Provider::Foreign(_) => {
+                let mut builder = SpanBuilder::from_name(self.site.name).with_kind(self.site.kind.clone());
+                if !self.fields.is_empty() {
+                    builder = builder.with_attributes(self.fields.take());
+                }
+                if !links.is_empty() {
+                    builder = builder.with_links(links);
+                }
+                let span = self.site.tracer(&pipeline).build_with_context(builder, &seen);
+                let cx = cx.with_span(span);
+                self.records = cx.span().is_recording();
+                self.span = Span::Foreign { pipeline, cx, placed: false };
+            }
+            Provider::Ours(recorder) => {
+                let over = over.filter(|_| self.site.is_leaf && !*root);
+                let start =
+                    Start { site: self.site, pipeline: &pipeline, recorder, parent: &seen, cx: &cx, over };
+                let mut recording = Recording::new();
+                self.records = recording.begin_asking(&start, &mut self.fields, links);
+                self.span = Span::Ours(recording);
+            }
+        }
     }
 
-    fn begin(&mut self, body: fn() -> &'static str) {
+    fn begin(&mut self, body: &'static str) {
         self.start();
-        if !std::mem::replace(&mut self.placed, true) && self.records && self.pipeline.policy.code_attributes
+        if !self.records {
+            return;
+        }
+        self.site.learn(body);
+        if let Span::Foreign { pipeline, cx, placed } = &mut self.span
+            && !std::mem::replace(placed, true)
+            && pipeline.policy.code_attributes
         {
-            self.cx.span().set_attributes(self.site.code_attributes(body));
+            cx.span().set_attributes(self.site.code_attributes());
         }
     }
 
     #[inline(never)]
-    fn enter(&mut self, body: fn() -> &'static str) -> Inside<'_> {
+    fn enter(&mut self, body: &'static str, stay: Stay) {
         if self.phase == Phase::Ended {
-            return Inside { live: None, left: Left::Unseen };
+            return;
         }
         self.begin(body);
         self.panics = crate::panic::count();
@@ -405,16 +666,44 @@ impl Live {
             timing.polled = Instant::now();
             timing.polls += 1;
         }
-        context::push(self.cx.clone());
-        Inside { live: Some(self), left: Left::Unseen }
+        self.stand(stay);
     }
 
+    /// Makes the span current.
+    fn stand(&mut self, stay: Stay) {
+        match &mut self.span {
+            Span::Ours(recording) => {
+                own::with(|thread| recording.stand(thread, stay));
+            }
+            Span::Foreign { cx, .. } => context::push(cx.clone()),
+            Span::Waiting(_) => {}
+        }
+    }
+
+    /// Makes current again what was before.
+    fn stand_back(&mut self) {
+        match &mut self.span {
+            Span::Ours(recording) => {
+                let guard = own::with(|thread| recording.stand_back(thread));
+                drop(guard);
+                recording.collect(&mut self.fields);
+            }
+            Span::Foreign { .. } => context::pop(),
+            Span::Waiting(_) => {}
+        }
+    }
+
+    #[inline(never)]
     fn left(&mut self, how: Left) {
+        if self.phase != Phase::Inside {
+            return;
+        }
         self.phase = match how {
             Left::Pending => Phase::Idle,
             Left::Yielded => Phase::Yielded,
             Left::Unseen | Left::Finished => Phase::Done,
         };
+        self.stand_back();
         if let Some(timing) = &mut self.timing {
             timing.busy += timing.polled.elapsed();
         }
@@ -423,33 +712,67 @@ impl Live {
         }
     }
 
+    fn abandon(&mut self) {
+        match self.phase {
+            // Its poll was left by a panic.
+            Phase::Inside => self.left(Left::Unseen),
+            Phase::Idle | Phase::Yielded => {
+                if self.phase == Phase::Idle {
+                    self.cancelled();
+                }
+                self.phase = Phase::Dropping;
+                self.stand(Stay::ForGood);
+            }
+            Phase::Waiting | Phase::Dropping | Phase::Done | Phase::Ended => {}
+        }
+    }
+
     fn end(&mut self) {
-        if self.phase == Phase::Ended {
+        self.left(Left::Finished);
+        if matches!(self.phase, Phase::Ended | Phase::Waiting) {
             return;
         }
-        let span = self.cx.span();
-        if let Some(timing) = &self.timing {
-            let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-            span.set_attributes([
-                KeyValue::new("busy_ns", nanoseconds(timing.busy)),
-                KeyValue::new("idle_ns", nanoseconds(timing.started.elapsed().saturating_sub(timing.busy))),
-                KeyValue::new("polls", timing.polls),
-            ]);
-        }
-        crate::outcome::forget(span.span_context());
-        span.end();
         self.phase = Phase::Ended;
+        if let Some(timing) = self.timing.take() {
+            let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+            let idle = timing.started.elapsed().saturating_sub(timing.busy);
+            self.fields.push_i64("busy_ns", nanoseconds(timing.busy));
+            self.fields.push_i64("idle_ns", nanoseconds(idle));
+            self.fields.push_i64("polls", timing.polls);
+            self.captured();
+        }
+        if let Some(id) = self.id() {
+            outcome::forget(id);
+        }
+        match &mut self.span {
+            Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
+            Span::Foreign { cx, .. } => cx.span().end(),
+            Span::Ours(_) | Span::Waiting(_) => {}
+        }
+    }
+
+    /// The span's id, once it has started.
+    fn id(&self) -> Option<SpanId> {
+        match &self.span {
+            Span::Waiting(_) => None,
+            Span::Ours(recording) => Some(recording.id()),
+            Span::Foreign { cx, .. } => Some(cx.span().span_context().span_id()),
+        }
     }
 
     /// Ends a call, handing what its children failed with on to its caller.
     fn pass(&mut self) {
-        crate::outcome::hand_on(self.cx.span().span_context(), self.caller);
+        if let Some(id) = self.id() {
+            outcome::hand_on(id, self.caller);
+        }
         self.end();
     }
 
     /// Ends a call whose body gave no value.
     #[cold]
     fn abort(&mut self) {
+        // A body that runs still was left by a panic, or by a way out that nothing sees.
+        self.left(Left::Unseen);
         match self.phase {
             // Nothing began, or everything is over: there is nothing to end.
             Phase::Waiting | Phase::Ended => {}
@@ -462,30 +785,71 @@ impl Live {
                 self.end();
             }
             Phase::Dropping => {
-                context::pop();
+                self.stand_back();
                 self.end();
             }
         }
     }
 
-    fn cancelled(&self) {
-        self.cx.span().set_attribute(KeyValue::new("cancelled", true));
+    fn cancelled(&mut self) {
+        if self.records {
+            self.fields.push_bool("cancelled", true);
+            self.captured();
+        }
+    }
+
+    /// Writes a failure into the span: marked always, with its exception only where it is new.
+    fn fail(&mut self, failed: &Failed<'_>, verdict: Verdict) {
+        // What others wrote was written before.
+        if matches!(&self.span, Span::Ours(recording) if recording.was_written_to()) {
+            self.left(Left::Finished);
+        }
+        let Some(id) = self.id() else { return };
+        let message = self.fields.write(|text| failed.message.write(text));
+        let told_by = outcome::told_by(self.fields.text(&message));
+        let seen_as = outcome::seen_in_child(id, told_by);
+        let is_new = seen_as.is_none();
+        let stacktrace = failed.source.filter(|_| is_new).map(|source| {
+            let said = self.fields.text(&message).to_owned();
+            self.fields.write(|text| outcome::write_chain(text, &said, source))
+        });
+        let error_type = seen_as.unwrap_or_else(|| failed.error_type.to_cow());
+        outcome::remember(self.caller, error_type.clone(), told_by);
+        let fails = verdict == Verdict::Fault;
+        self.failed(Fault { error_type, message, stacktrace, is_new, fails });
     }
 
     #[cold]
     fn panicked(&mut self) {
         if self.records {
             let (panic, first) = crate::panic::unwinding(self.panics);
-            let span = self.cx.span();
-            if first {
-                let stacktrace =
-                    (!panic.place.is_empty()).then(|| Value::from(format!("at {}", panic.place)));
-                let (error_type, message) = ("panic".to_owned(), panic.message.clone());
-                self.pipeline.exceptions.record(&span, Exception { error_type, message, stacktrace });
-            }
-            exception::mark(&span, "panic".to_owned(), panic.message);
+            let message = self.fields.write(|text| text.push_str(&panic.message));
+            let stacktrace = (first && !panic.place.is_empty())
+                .then(|| self.fields.write(|text| text.extend(["at ", panic.place.as_str()])));
+            let error_type = "panic".into();
+            self.failed(Fault { error_type, message, stacktrace, is_new: first, fails: true });
         }
         self.end();
+    }
+
+    /// Records an error or a panic.
+    fn failed(&mut self, fault: Fault) {
+        let Self { span, fields, .. } = self;
+        match span {
+            Span::Waiting(_) => {}
+            Span::Ours(recording) => recording.fault(fields, fault),
+            Span::Foreign { pipeline, cx, .. } => {
+                let span = cx.span();
+                let (is_new, fails) = (fault.is_new, fault.fails);
+                let exception = fault.exception(fields);
+                if fails {
+                    exception::mark(&span, exception.error_type.clone(), exception.message.clone());
+                }
+                if is_new {
+                    pipeline.exceptions.record(&span, exception);
+                }
+            }
+        }
     }
 }
 
@@ -509,20 +873,9 @@ pub(crate) fn without_span(cx: &Context) -> Context {
     Context::new().with_baggage(members)
 }
 
-/// While it lives, the call's span is current on this thread.
-///
-/// Generated code says in `left` how the body came back; if it goes without that, the body was unwound.
-#[must_use]
-#[derive(Debug)]
-pub struct Inside<'a> {
-    live: Option<&'a mut Live>,
-    /// How the body left.
-    pub left: Left,
-}
-
 /// How the body left the thread's stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// Nobody saw: it panicked, or a macro in the body returned from the function.
     Unseen,
     /// It will be polled again.
@@ -538,25 +891,6 @@ impl Left {
     #[inline]
     pub(crate) fn by<T>(polled: &Poll<T>) -> Self {
         if polled.is_ready() { Self::Finished } else { Self::Pending }
-    }
-}
-
-impl Drop for Inside<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.live.is_some() {
-            self.leave();
-        }
-    }
-}
-
-impl Inside<'_> {
-    #[inline(never)]
-    fn leave(&mut self) {
-        if let Some(live) = self.live.take() {
-            context::pop();
-            live.left(self.left);
-        }
     }
 }
 
@@ -580,6 +914,6 @@ pub fn holds(condition: bool) -> bool {
 
 /// The name of a type that stands in a function, for bodies that have none of their own.
 #[inline]
-pub fn name_of<F: Fn()>(_here: F) -> fn() -> &'static str {
-    std::any::type_name::<F>
+pub fn name_of<F: Fn()>(_here: F) -> &'static str {
+    std::any::type_name::<F>()
 }

@@ -30,25 +30,23 @@
 //! ");
 //! ```
 
+mod sdk;
 mod tree;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceId};
 use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    Sampler as SdkSampler, SdkTracerProvider, Span, SpanData, SpanLimits, SpanProcessor,
-};
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanData};
 use pin_project_lite::pin_project;
 
 use crate::exception::Exceptions;
-use crate::pipeline::{Captured, Capturing, Pipeline, Policy, Sampler};
+use crate::pipeline::{Captured, Capturing, Pipeline, Policy, Provider, Sampler, no_limits};
+use crate::record::{self, Sink};
 
 /// Runs a closure, or drives a future, and gives its value with the trace of exactly that.
 ///
@@ -144,35 +142,35 @@ impl<F: Future> Future for Capture<F> {
 #[derive(Debug)]
 pub struct Recorder {
     capturing: Capturing,
-    seen: Seen,
-}
-
-#[derive(Clone, Default, Debug)]
-struct Seen(Arc<Mutex<Vec<CapturedSpan>>>);
-
-/// No limits: a test is to see what was recorded.
-fn everything() -> SpanLimits {
-    SpanLimits {
-        max_events_per_span: u32::MAX,
-        max_attributes_per_span: u32::MAX,
-        max_links_per_span: u32::MAX,
-        max_attributes_per_event: u32::MAX,
-        max_attributes_per_link: u32::MAX,
-    }
+    /// What the SDK has recorded, if it is the recorder.
+    sdk: Option<sdk::Seen>,
 }
 
 impl Recorder {
+    /// `TRACED_CAPTURE=sdk` makes the SDK the recorder: what it records is what ours must.
     fn start() -> Self {
-        let seen = Seen::default();
-        let provider = SdkTracerProvider::builder()
-            .with_sampler(SdkSampler::ParentBased(Box::new(SdkSampler::AlwaysOn)))
-            .with_span_limits(everything())
-            .with_span_processor(seen.clone())
-            .build();
-        let policy = Policy { sampler: Sampler::ParentBased, code_attributes: true };
+        if std::env::var_os("TRACED_CAPTURE").is_some_and(|by| by == "sdk") {
+            Self::sdk()
+        } else {
+            Self::ours()
+        }
+    }
+
+    fn ours() -> Self {
+        let recorder = record::Recorder::new(always(), Sink::Capture(record::Captured::default()));
+        Self::of(Provider::Ours(recorder), None)
+    }
+
+    fn sdk() -> Self {
+        let seen = sdk::Seen::default();
+        Self::of(Provider::Foreign(Box::new(sdk::provider(&seen))), Some(seen))
+    }
+
+    fn of(provider: Provider, sdk: Option<sdk::Seen>) -> Self {
+        let policy = Policy { sampler: Sampler::Always, code_attributes: true, limits: no_limits() };
         let capturing = Capturing::start(Arc::new(Pipeline::new(provider, policy, Exceptions::default())));
         crate::route::ensure();
-        Self { capturing, seen }
+        Self { capturing, sdk }
     }
 
     /// A context of its own: no span and no baggage of whoever captures.
@@ -181,39 +179,19 @@ impl Recorder {
     }
 
     fn finish(self) -> Trace {
+        let pipeline = Arc::clone(&self.capturing.0);
         drop(self.capturing);
-        Trace { spans: std::mem::take(&mut self.seen.lock()) }
+        let spans = match (pipeline.provider(), self.sdk) {
+            (Provider::Ours(recorder), _) => recorder.captured(),
+            (Provider::Foreign(_), Some(seen)) => seen.take(),
+            (Provider::Foreign(_), None) => Vec::new(),
+        };
+        Trace { spans: spans.into_iter().map(|(data, ended)| CapturedSpan { data, ended }).collect() }
     }
 }
 
-impl Seen {
-    fn lock(&self) -> MutexGuard<'_, Vec<CapturedSpan>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl SpanProcessor for Seen {
-    fn on_start(&self, span: &mut Span, _: &Context) {
-        if let Some(data) = span.exported_data() {
-            self.lock().push(CapturedSpan { data, ended: false });
-        }
-    }
-
-    fn on_end(&self, data: SpanData) {
-        let mut spans = self.lock();
-        let id = data.span_context.span_id();
-        if let Some(span) = spans.iter_mut().rfind(|span| span.data.span_context.span_id() == id) {
-            *span = CapturedSpan { data, ended: true };
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
+fn always() -> Box<dyn ShouldSample> {
+    Box::new(SdkSampler::ParentBased(Box::new(SdkSampler::AlwaysOn)))
 }
 
 #[derive(Debug, Clone)]

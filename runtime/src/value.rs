@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use opentelemetry::{Array, StringValue, Value};
 
+use crate::fields::Fields;
 use element::{Item, Kind};
 
 /// A value that `attr(…)` records as it is, without `%` or `?`.
@@ -65,6 +66,14 @@ use element::{Item, Kind};
 pub trait Attribute {
     /// The value to record; `None` records nothing.
     fn value(&self) -> Option<Value>;
+
+    /// As `value`, without the way round over a `Value`.
+    #[doc(hidden)]
+    fn keep(&self, key: &'static str, fields: &mut Fields) {
+        if let Some(value) = self.value() {
+            fields.push_value(key, value);
+        }
+    }
 }
 
 /// What an array, a slice or a `Vec` may hold to be an [`Attribute`]: bools, integers, floats, `Duration`s,
@@ -160,18 +169,18 @@ fn string(text: &str, limit: usize) -> StringValue {
     StringValue::from(cut_to(text, limit).to_owned())
 }
 
-/// What `%` records: the `Display` of `value`, up to the limit.
+/// Appends what `%` records to `text`: the `Display` of `value`, up to the limit.
 ///
 /// The formatting is stopped at the limit, so what lies beyond it is never written anywhere. A `Display` that
 /// panics does not take the function down: what it wrote is recorded, followed by `<Display panicked>`; one
 /// that fails is marked `<Display failed>`.
-pub(crate) fn display<T: Display + ?Sized>(value: &T) -> Value {
-    formatted(format_args!("{value}"), &DISPLAY, limit())
+pub(crate) fn write_display(text: &mut String, value: &dyn Display) {
+    format_into(text, format_args!("{value}"), &DISPLAY, limit());
 }
 
-/// What `?` records: the `Debug` of `value`, up to the limit, on the same terms as [`display`].
-pub(crate) fn debug<T: Debug + ?Sized>(value: &T) -> Value {
-    formatted(format_args!("{value:?}"), &DEBUG, limit())
+/// Appends what `?` records to `text`: the `Debug` of `value`, up to the limit, on the same terms.
+pub(crate) fn write_debug(text: &mut String, value: &dyn Debug) {
+    format_into(text, format_args!("{value:?}"), &DEBUG, limit());
 }
 
 /// How a formatting that went wrong is marked.
@@ -184,9 +193,10 @@ const DISPLAY: Marks = Marks { panicked: "<Display panicked>", failed: "<Display
 
 const DEBUG: Marks = Marks { panicked: "<Debug panicked>", failed: "<Debug failed>" };
 
-/// The part of [`display`] and [`debug`] that does not depend on the type, and so is compiled once.
-fn formatted(arguments: fmt::Arguments<'_>, marks: &Marks, limit: usize) -> Value {
-    let mut bounded = Bounded { text: String::new(), limit, full: false };
+/// The part of both that does not depend on the type, and so is compiled once.
+fn format_into(text: &mut String, arguments: fmt::Arguments<'_>, marks: &Marks, limit: usize) {
+    let start = text.len();
+    let mut bounded = Bounded { text, start, limit, full: false };
     let outcome = survive(|| bounded.write_fmt(arguments));
     // Once it is full, the error is our own; an implementation that unwraps it has not failed by itself.
     if !bounded.full {
@@ -196,32 +206,34 @@ fn formatted(arguments: fmt::Arguments<'_>, marks: &Marks, limit: usize) -> Valu
             None => bounded.mark(marks.panicked),
         }
     }
-    Value::from(bounded.text)
 }
 
 /// Collects what is written until the limit is reached, and refuses the rest, which ends the formatting.
-struct Bounded {
-    text: String,
+struct Bounded<'a> {
+    text: &'a mut String,
+    /// Where ours begins.
+    start: usize,
     limit: usize,
     full: bool,
 }
 
-impl Bounded {
+impl Bounded<'_> {
     /// Ends the text with `mark`, within the limit.
     fn mark(&mut self, mark: &str) {
         let room = self.limit.saturating_sub(mark.len());
-        self.text.truncate(cut_to(&self.text, room).len());
+        let kept = cut_to(&self.text[self.start..], room).len();
+        self.text.truncate(self.start + kept);
         self.text.push_str(cut_to(mark, self.limit));
     }
 }
 
-impl fmt::Write for Bounded {
+impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // An implementation may go on writing after an error; a short text must not slip in behind the cut.
         if self.full {
             return Err(fmt::Error);
         }
-        let part = cut_to(text, self.limit - self.text.len());
+        let part = cut_to(text, self.limit - (self.text.len() - self.start));
         self.text.push_str(part);
         self.full = part.len() < text.len();
         if self.full { Err(fmt::Error) } else { Ok(()) }
@@ -322,6 +334,16 @@ impl<'a> Item<'a> {
             Item::Text(string) => text(&string),
         }
     }
+
+    fn keep(self, key: &'static str, fields: &mut Fields) {
+        match self {
+            Item::Bool(bool) => fields.push_bool(key, bool),
+            Item::Integer(integer) => fields.push_i64(key, integer),
+            Item::Big(decimal) => fields.push_text(key, &decimal),
+            Item::Float(float) => fields.push_f64(key, float),
+            Item::Text(text) => fields.push_text(key, cut(&text)),
+        }
+    }
 }
 
 fn integer<T: TryInto<i64> + Display + Copy>(integer: T) -> Item<'static> {
@@ -348,6 +370,10 @@ macro_rules! scalar {
         impl Attribute for $type {
             fn value(&self) -> Option<Value> {
                 Some(self.item().into_value())
+            }
+
+            fn keep(&self, key: &'static str, fields: &mut Fields) {
+                self.item().keep(key, fields);
             }
         }
     )+)+};
@@ -384,6 +410,10 @@ macro_rules! pointer {
             fn value(&self) -> Option<Value> {
                 T::value(self)
             }
+
+            fn keep(&self, key: &'static str, fields: &mut Fields) {
+                T::keep(self, key, fields);
+            }
         }
     )+};
 }
@@ -404,11 +434,21 @@ impl<T: Attribute + ToOwned + ?Sized> Attribute for Cow<'_, T> {
     fn value(&self) -> Option<Value> {
         T::value(self)
     }
+
+    fn keep(&self, key: &'static str, fields: &mut Fields) {
+        T::keep(self, key, fields);
+    }
 }
 
 impl<T: Attribute> Attribute for Option<T> {
     fn value(&self) -> Option<Value> {
         self.as_ref()?.value()
+    }
+
+    fn keep(&self, key: &'static str, fields: &mut Fields) {
+        if let Some(value) = self {
+            value.keep(key, fields);
+        }
     }
 }
 
@@ -472,6 +512,20 @@ mod tests {
 
     fn integers(integers: &[i64]) -> Value {
         Value::Array(Array::I64(integers.to_vec()))
+    }
+
+    fn formatted(arguments: fmt::Arguments<'_>, marks: &Marks, limit: usize) -> Value {
+        let mut text = "what stood before".to_owned();
+        format_into(&mut text, arguments, marks, limit);
+        Value::from(text.strip_prefix("what stood before").unwrap().to_owned())
+    }
+
+    fn display<T: Display + ?Sized>(value: &T) -> Value {
+        formatted(format_args!("{value}"), &DISPLAY, limit())
+    }
+
+    fn debug<T: Debug + ?Sized>(value: &T) -> Value {
+        formatted(format_args!("{value:?}"), &DEBUG, limit())
     }
 
     fn display_to(limit: usize, value: &dyn Display) -> String {

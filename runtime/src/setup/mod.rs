@@ -1,6 +1,5 @@
 //! Set-up: what spans are kept, where they go, and the guard that sees them out.
 
-mod drain;
 mod sampling;
 
 use std::borrow::Cow;
@@ -8,21 +7,26 @@ use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::logs::LoggerProvider;
-use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, ShouldSample, SpanExporter};
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanExporter, SpanLimits};
 
-use crate::console::{Console, render_open};
+use crate::console::{Console, OpenSpan, render_open};
 use crate::exception::Exceptions;
-use crate::pipeline::{self, Pipeline, Policy, Sampler};
+use crate::export::{Capacity, Export, OpenIn, Queue};
+use crate::pipeline::{self, Pipeline, Policy, Provider, Sampler};
 use crate::propagation::{self, Propagator};
+use crate::record::{Collector, Recorder, Sink};
 use crate::route;
-use drain::{Drains, Watch};
 use sampling::Deciding;
+
+/// How much may wait, unless the set-up says otherwise.
+const SPANS: usize = 65_536;
+const BYTES: usize = 64 << 20;
 
 /// Sets tracing up for a service, with the console as its exporter: one block per finished trace on stderr.
 ///
@@ -55,11 +59,12 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
     Builder {
         resource: vec![KeyValue::new("service.name", service.into())],
         sampler: Box::new(SdkSampler::ParentBased(Box::new(SdkSampler::AlwaysOn))),
-        policy: Policy { sampler: Sampler::ParentBased, code_attributes: true },
+        policy: Policy { sampler: Sampler::Always, code_attributes: true, limits: SpanLimits::default() },
         propagators: None,
         max_value_bytes: crate::value::DEFAULT_LIMIT,
         exceptions: Exceptions::default(),
-        drains: Drains::new(),
+        exporters: Exporters(Vec::new()),
+        capacity: Capacity { spans: SPANS, bytes: BYTES },
     }
 }
 
@@ -86,9 +91,10 @@ pub fn attach_global() -> Result<(), SetupError> {
     if let Some(before) = attached.take() {
         pipeline::uninstall(&before);
     }
-    let policy = Policy { sampler: Sampler::Plain, code_attributes: true };
+    let policy = Policy { sampler: Sampler::Plain, code_attributes: true, limits: pipeline::no_limits() };
     let exceptions = exceptions_by_environment(Exceptions::default());
-    let pipeline = Arc::new(Pipeline::new(route::of_the_program(), policy, exceptions));
+    let provider = Provider::Foreign(Box::new(route::of_the_program()));
+    let pipeline = Arc::new(Pipeline::new(provider, policy, exceptions));
     pipeline::install(Arc::clone(&pipeline)).map_err(|_| SetupError::AlreadyInstalled)?;
     *attached = Some(pipeline);
     Ok(())
@@ -104,7 +110,17 @@ pub struct Builder {
     propagators: Option<Vec<Propagator>>,
     max_value_bytes: usize,
     exceptions: Exceptions,
-    drains: Drains,
+    exporters: Exporters,
+    capacity: Capacity,
+}
+
+/// The exporters of a set-up, before it is installed.
+struct Exporters(Vec<Box<dyn Export>>);
+
+impl fmt::Debug for Exporters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exporters").field(&self.0.len()).finish()
+    }
 }
 
 impl Builder {
@@ -131,20 +147,37 @@ impl Builder {
 
     /// An exporter, as often as called; each has a queue and a thread of its own. Without any, the console.
     pub fn exporter(mut self, exporter: impl SpanExporter + 'static) -> Self {
-        self.drains.add(exporter);
+        self.exporters.0.push(Box::new(exporter));
         self
     }
 
     /// How many finished spans may wait for each exporter; newer ones are dropped and counted. Default 65,536.
     pub fn queue(mut self, spans: usize) -> Self {
-        self.drains.capacity = spans.max(1);
+        self.capacity.spans = spans.max(1);
+        self
+    }
+
+    /// How many bytes of finished spans may wait: for each exporter, and together in the rings of all threads. Newer spans
+    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 4 MB at most. Default 64 MB.
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.capacity.bytes = bytes;
+        self
+    }
+
+    /// How many attributes, events and links a span may have; what is beyond is dropped, and the span says how much. Default
+    /// 128 of each.
+    pub fn limits(mut self, limits: SpanLimits) -> Self {
+        self.policy.limits = limits;
         self
     }
 
     /// Which spans are kept. It is asked before attributes are evaluated, and so sees none of them; see
     /// [`attribute_sampler`](Self::attribute_sampler). Default: the parent's decision, and every root.
+    ///
+    /// The SDK's `Sampler::ParentBased` and `Sampler::AlwaysOff` are known by name: the first is asked for roots only, and
+    /// below a span that was not sampled neither is asked at all.
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
-        self.policy.sampler = Sampler::Plain;
+        self.policy.sampler = Sampler::of(&sampler);
         self.sampler = Box::new(sampler);
         self
     }
@@ -195,31 +228,51 @@ impl Builder {
         if pipeline::installed().is_some() {
             return Err(SetupError::AlreadyInstalled);
         }
-        if self.drains.is_empty() {
-            self.drains.add(Console::new());
+        if self.exporters.0.is_empty() {
+            self.exporters.0.push(Box::new(Console::new()));
         }
         let resource = Resource::builder().with_attributes(self.resource).build();
-        let watch = Watch::new(self.drains.start(&resource).map_err(SetupError::NoThread)?);
-        let provider = SdkTracerProvider::builder()
-            .with_resource(resource)
-            .with_sampler(Deciding {
-                is_ours: self.policy.sampler == Sampler::ParentBased,
-                sampler: self.sampler,
-            })
-            .with_span_processor(watch.clone())
-            .build();
-        let pipeline =
-            Arc::new(Pipeline::new(provider, self.policy, exceptions_by_environment(self.exceptions)));
+        let collector = start(self.exporters, &resource, self.capacity).map_err(SetupError::NoThread)?;
+        let is_ours = self.policy.sampler == Sampler::Always;
+        let sampler = Box::new(Deciding { is_ours, sampler: self.sampler });
+        let recorder = Recorder::new(sampler, Sink::Exporters(Arc::clone(&collector)));
+        let exceptions = exceptions_by_environment(self.exceptions);
+        let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, exceptions));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
-            watch.shutdown(Duration::ZERO).ok();
+            collector.ask(Vec::new(), Some(Duration::ZERO));
             return Err(SetupError::AlreadyInstalled);
         }
         crate::value::set_limit(self.max_value_bytes);
         propagation::configure(self.propagators);
         opentelemetry::global::set_text_map_propagator(propagation::configured());
         route::ensure();
-        Ok(Tracing { pipeline, watch, over: AtomicBool::new(false) })
+        Ok(Tracing { pipeline, collector, over: AtomicBool::new(false) })
     }
+}
+
+/// Starts the threads: one for each exporter, and the one that serves them.
+fn start(exporters: Exporters, resource: &Resource, capacity: Capacity) -> std::io::Result<Arc<Collector>> {
+    let open: OpenIn = Arc::new(|trace| {
+        pipeline::installed().map_or(0, |pipeline| match pipeline.provider() {
+            Provider::Ours(recorder) => recorder.open_in(trace),
+            Provider::Foreign(_) => 0,
+        })
+    });
+    let mut queues: Vec<Arc<Queue>> = Vec::new();
+    let started = exporters
+        .0
+        .into_iter()
+        .try_for_each(|exporter| {
+            queues.push(Queue::start(exporter, resource, Arc::clone(&open), capacity)?);
+            Ok(())
+        })
+        .and_then(|()| Collector::start(queues.clone(), capacity.bytes));
+    if started.is_err() {
+        for queue in &queues {
+            queue.ask(channel().0, Some(Duration::ZERO));
+        }
+    }
+    started
 }
 
 /// The guard of a set-up. Dropping it flushes, waits five seconds at most, and ends the set-up.
@@ -227,7 +280,7 @@ impl Builder {
 #[must_use = "dropping the guard ends the set-up; bind it: `let _tracing = …`"]
 pub struct Tracing {
     pipeline: Arc<Pipeline>,
-    watch: Watch,
+    collector: Arc<Collector>,
     over: AtomicBool,
 }
 
@@ -238,7 +291,7 @@ impl Tracing {
     ///
     /// What has not been handed over, and why: an exporter failed, or took longer than thirty seconds.
     pub fn flush(&self) -> Result<(), ExportError> {
-        self.watch.flush(Duration::from_secs(30))
+        self.ask(Duration::from_secs(30), None)
     }
 
     /// Flushes and ends the set-up, waiting no longer than `timeout`. Another may be installed then.
@@ -251,9 +304,9 @@ impl Tracing {
     pub fn shutdown(&self, timeout: Duration) -> Result<(), ExportError> {
         pipeline::uninstall(&self.pipeline);
         let first = !self.over.swap(true, Ordering::Relaxed);
-        let open = if first { self.watch.open_spans() } else { Vec::new() };
+        let open = if first { self.open_spans() } else { Vec::new() };
         // Whoever asks again waits again for what is not done.
-        let result = self.watch.shutdown(timeout);
+        let result = self.ask(timeout, Some(timeout));
         if !open.is_empty() {
             // A closed stderr is no reason to panic.
             let _ = std::io::stderr().write_all(render_open(&open).as_bytes());
@@ -263,7 +316,51 @@ impl Tracing {
 
     /// How many spans were started, exported, dropped and why, and are open.
     pub fn stats(&self) -> Stats {
-        self.watch.stats()
+        let totals = self.collector.totals();
+        let counts = self.collector.queues().iter().map(|queue| queue.counts());
+        let counts = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
+        let dropped = Dropped {
+            queue_full: counts.dropped.queue_full + totals.no_room,
+            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
+            ..counts.dropped
+        };
+        let open = totals.started.saturating_sub(totals.ended);
+        let gone = open + counts.exported + dropped.total();
+        let waiting = totals.started.saturating_sub(gone);
+        Stats { started: totals.started, open, waiting, exported: counts.exported, dropped }
+    }
+
+    fn open_spans(&self) -> Vec<OpenSpan> {
+        match self.pipeline.provider() {
+            Provider::Ours(recorder) => recorder.open(self.pipeline.generation()),
+            Provider::Foreign(_) => Vec::new(),
+        }
+    }
+
+    /// Asks all exporters at once, and waits for their answers together.
+    fn ask(&self, timeout: Duration, stop: Option<Duration>) -> Result<(), ExportError> {
+        if !self.collector.is_here() {
+            return Err(ExportError::Forked);
+        }
+        // A time too far away to be told is for ever.
+        let until = Instant::now().checked_add(timeout);
+        let (answers, answered): (Vec<_>, Vec<_>) = self.collector.queues().iter().map(|_| channel()).unzip();
+        self.collector.ask(answers, stop);
+        let mut result = Ok(());
+        for (queue, answer) in self.collector.queues().iter().zip(answered) {
+            let answer = match until {
+                Some(until) => answer.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+                None => answer.recv().ok(),
+            };
+            let unanswered = || match queue.unanswered() {
+                Ok(()) => Ok(()),
+                Err(_) => Err(ExportError::TimedOut { waiting: self.stats().waiting }),
+            };
+            if let Err(error) = answer.unwrap_or_else(unanswered) {
+                result = Err(error);
+            }
+        }
+        result
     }
 }
 
@@ -363,6 +460,8 @@ pub enum ExportError {
         /// How many spans are still waiting.
         waiting: u64,
     },
+    /// This process was forked from the one that was set up, and the threads that export are not in it.
+    Forked,
 }
 
 impl fmt::Display for ExportError {
@@ -372,6 +471,9 @@ impl fmt::Display for ExportError {
             Self::TimedOut { waiting } => {
                 write!(f, "the exporters were not done in time; {waiting} spans are waiting")
             }
+            Self::Forked => f.write_str(
+                "this process was forked after the set-up, and a fork takes no exporter along; set up in the child",
+            ),
         }
     }
 }
@@ -386,6 +488,3 @@ fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
     }
     exceptions
 }
-
-/// What the console asks: how many spans of a trace have not ended.
-type OpenIn = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;

@@ -1,0 +1,202 @@
+//! What a call has captured: typed as it came, in the form in which it travels.
+//!
+//! Stands between the attribute grammar and the recorders. A span that is over gives its `Fields` back empty, so
+//! that the next one captures without an allocation.
+
+use std::fmt::{Debug, Display};
+use std::ops::Range;
+
+use opentelemetry::{KeyValue, Value};
+
+use crate::record::{self, Fault, Slot, Ticks};
+use crate::value::{self, Attribute};
+
+/// The attributes of one span, in the order they were captured, and how it failed.
+#[derive(Debug)]
+pub struct Fields {
+    slots: Vec<Slot>,
+    /// Where texts are written before they have their place.
+    text: String,
+    /// How many attributes there are, may be, and were beyond that.
+    count: u32,
+    most: u32,
+    dropped: u32,
+}
+
+/// How large a buffer may be to be kept for the next span.
+const TEXT_KEPT: usize = 16 * 1024;
+const SLOTS_KEPT: usize = 256;
+
+impl Fields {
+    pub(crate) const fn new() -> Self {
+        Self { slots: Vec::new(), text: String::new(), count: 0, most: u32::MAX, dropped: 0 }
+    }
+
+    /// Forgets everything but the room.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.count, self.dropped) = (0, 0);
+        if !self.slots.is_empty() || !self.text.is_empty() {
+            self.slots.clear();
+            self.text.clear();
+            if self.text.capacity() > TEXT_KEPT {
+                self.text = String::new();
+            }
+        }
+        if self.slots.capacity() > SLOTS_KEPT {
+            self.slots = Vec::new();
+        }
+    }
+
+    /// Says how many attributes there may be; those beyond that go.
+    #[inline]
+    pub(crate) fn limit(&mut self, most: u32) {
+        self.most = most;
+        if self.count > most {
+            self.cut();
+        }
+    }
+
+    #[cold]
+    fn cut(&mut self) {
+        self.count = 0;
+        let slots = std::mem::take(&mut self.slots);
+        record::attributes(&slots).for_each(|attribute| self.push_other(attribute));
+    }
+
+    /// Whether there is room for one more attribute, which is taken or counted as dropped.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        let has_room = self.count < self.most;
+        if has_room {
+            self.count += 1;
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        has_room
+    }
+
+    /// Those that found no room.
+    #[inline]
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// What travels.
+    #[inline]
+    pub(crate) fn slots(&mut self) -> &mut Vec<Slot> {
+        &mut self.slots
+    }
+
+    #[inline]
+    fn push(&mut self, slot: Slot) {
+        if self.has_room() {
+            self.slots.push(slot);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push_bool(&mut self, key: &'static str, value: bool) {
+        self.push(Slot::Bool { key, value });
+    }
+
+    #[inline]
+    pub(crate) fn push_i64(&mut self, key: &'static str, value: i64) {
+        self.push(Slot::I64 { key, value });
+    }
+
+    #[inline]
+    pub(crate) fn push_f64(&mut self, key: &'static str, value: f64) {
+        self.push(Slot::F64 { key, value });
+    }
+
+    /// Keeps a text that is there for ever.
+    #[inline]
+    pub(crate) fn push_static(&mut self, key: &'static str, text: &'static str) {
+        self.push(Slot::Static { key, value: value::cut(text) });
+    }
+
+    /// Keeps a copy of a text that has its length.
+    pub(crate) fn push_text(&mut self, key: &'static str, text: &str) {
+        if self.has_room() {
+            record::write_text(&mut self.slots, key, text);
+        }
+    }
+
+    /// Keeps a value whose key is only known now.
+    pub(crate) fn push_other(&mut self, attribute: KeyValue) {
+        self.push(Slot::Other(Box::new(attribute)));
+    }
+
+    /// Keeps a value of OpenTelemetry's.
+    pub(crate) fn push_value(&mut self, key: &'static str, value: Value) {
+        match value {
+            Value::Bool(bool) => self.push_bool(key, bool),
+            Value::I64(integer) => self.push_i64(key, integer),
+            Value::F64(float) => self.push_f64(key, float),
+            Value::String(string) => self.push_text(key, string.as_str()),
+            other => self.push_other(KeyValue::new(key, other)),
+        }
+    }
+
+    /// Captures a value by its type.
+    #[inline]
+    pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
+        value.keep(key, self);
+    }
+
+    /// Captures a value by its `Display`.
+    pub(crate) fn display(&mut self, key: &'static str, value: &dyn Display) {
+        self.written(key, |text| value::write_display(text, value));
+    }
+
+    /// Captures a value by its `Debug`.
+    pub(crate) fn debug(&mut self, key: &'static str, value: &dyn Debug) {
+        self.written(key, |text| value::write_debug(text, value));
+    }
+
+    fn written(&mut self, key: &'static str, write: impl FnOnce(&mut String)) {
+        let part = self.write(write);
+        if self.has_room() {
+            record::write_text(&mut self.slots, key, &self.text[part.clone()]);
+        }
+        self.text.truncate(part.start);
+    }
+
+    /// Writes a text that is not an attribute's, and says where it stands.
+    pub(crate) fn write(&mut self, write: impl FnOnce(&mut String)) -> Range<usize> {
+        let start = self.text.len();
+        write(&mut self.text);
+        start..self.text.len()
+    }
+
+    /// The text at a place.
+    pub(crate) fn text(&self, part: &Range<usize>) -> &str {
+        &self.text[part.clone()]
+    }
+
+    /// Keeps an error or a panic whose type is there for ever.
+    pub(crate) fn push_fault(&mut self, at: Ticks, error_type: &'static str, fault: &Fault) {
+        let text = |part: &Range<usize>| &self.text[part.clone()];
+        let texts = (text(&fault.message), fault.stacktrace.as_ref().map(text));
+        record::write_fault(&mut self.slots, at, error_type, texts, fault);
+    }
+
+    /// Everything captured, as OpenTelemetry has it; nothing of it stays.
+    pub(crate) fn take(&mut self) -> Vec<KeyValue> {
+        let taken = self.to_key_values();
+        self.slots.clear();
+        self.count = 0;
+        taken
+    }
+
+    /// A copy of everything captured, as OpenTelemetry has it.
+    pub(crate) fn to_key_values(&self) -> Vec<KeyValue> {
+        record::attributes(&self.slots).collect()
+    }
+}

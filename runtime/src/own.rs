@@ -1,0 +1,158 @@
+//! What a thread has of its own: what is current on it, its way to the installed pipeline, and calls that are over.
+//!
+//! It stands in one place, so that a span finds all of it at once and takes no lock. Nothing is dropped while it is
+//! borrowed, since what is dropped may be code of others that is traced in its turn.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::{Context, ContextGuard};
+
+use crate::pipeline::{self, Pipeline, Provider};
+use crate::record::{Collector, Leaf, Sink, Writer, whole};
+use crate::span::Live;
+
+/// What belongs to one thread.
+#[derive(Default)]
+pub(crate) struct Thread {
+    /// Whether a sampler is being asked, and nothing it does is traced.
+    pub(crate) is_deciding: bool,
+    /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to its
+    /// thread, and a call may go to another one.
+    pub(crate) attached: Vec<ContextGuard>,
+    /// The spans that are current without a context, innermost last.
+    pub(crate) leaves: Vec<Leaf>,
+    /// Calls that are over, for the next ones.
+    #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
+    pub(crate) spare: Vec<Box<Live>>,
+    pub(crate) home: Option<Home>,
+}
+
+/// The installed pipeline, as a thread knows it.
+pub(crate) struct Home {
+    generation: u64,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) writer: Writer,
+    ids: Rng,
+}
+
+/// How many calls a thread keeps.
+const SPARE: usize = 256;
+
+thread_local! {
+    static THREAD: RefCell<Thread> = {
+        // Asked for first, OpenTelemetry's own thread-local is the later of the two to go: it panics when it is asked
+        // after its end, and ours only has nothing to say.
+        let _ = Context::current();
+        RefCell::default()
+    };
+}
+
+/// Shows what the thread has; `None` while it is torn down. `f` must run and drop nothing but ours.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+    THREAD.try_with(|thread| thread.try_borrow_mut().ok().map(|mut thread| f(&mut thread))).ok().flatten()
+}
+
+impl Thread {
+    /// Makes a context current until what is attached last is taken away.
+    #[inline]
+    pub(crate) fn attach(&mut self, cx: Context) {
+        self.attached.push(cx.attach());
+    }
+
+    /// Keeps a call that is over, or gives it back if there are enough.
+    #[inline]
+    pub(crate) fn keep(&mut self, call: Box<Live>) -> Option<Box<Live>> {
+        if self.spare.len() < SPARE {
+            self.spare.push(call);
+            return None;
+        }
+        Some(call)
+    }
+}
+
+/// Shows the way to the installed pipeline, if that is one of ours. `f` must run and drop nothing but ours.
+pub(crate) fn with_home<R>(f: impl Fn(&mut Home) -> R) -> Option<R> {
+    let show = || with(|thread| Home::present(&mut thread.home).map(&f)).flatten();
+    show().or_else(|| find_home().and_then(|()| show()))
+}
+
+/// Looks the installed pipeline up.
+#[cold]
+fn find_home() -> Option<()> {
+    let pipeline = pipeline::installed()?;
+    let generation = pipeline.generation();
+    let Provider::Ours(recorder) = pipeline.provider() else { return None };
+    let Sink::Exporters(collector) = &recorder.sink else { return None };
+    let writer = Writer::new(Arc::clone(collector));
+    // The numbers are new with each pipeline: a fork has those of its parent.
+    let home = Home { generation, pipeline: Arc::clone(&pipeline), writer, ids: Rng::new() };
+    let before = with(|thread| thread.home.replace(home))?;
+    drop(before);
+    Some(())
+}
+
+/// Counts a span that starts on this thread.
+pub(crate) fn started(collector: &Collector) {
+    if with_home(|home| home.writer.started()).is_none() {
+        collector.stray_started();
+    }
+}
+
+impl Home {
+    /// The way to the installed pipeline, if the thread knows it.
+    #[inline]
+    pub(crate) fn present(home: &mut Option<Self>) -> Option<&mut Self> {
+        let generation = pipeline::installed_generation();
+        // Once it is uninstalled, its threads know it until there is another.
+        home.as_mut().filter(|home| home.generation == generation || generation == 0)
+    }
+
+    /// Whether it is the way to the pipeline of that number.
+    #[inline]
+    pub(crate) fn is_of(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
+    #[inline]
+    pub(crate) fn span_id(&mut self) -> SpanId {
+        SpanId::from(number(&mut self.ids))
+    }
+
+    #[inline]
+    pub(crate) fn trace_id(&mut self) -> TraceId {
+        whole([number(&mut self.ids), number(&mut self.ids)])
+    }
+}
+
+/// Any number but zero, which stands for no id.
+#[inline]
+fn number(ids: &mut Rng) -> u64 {
+    loop {
+        let number = ids.u64(..);
+        if number != 0 {
+            return number;
+        }
+    }
+}
+
+thread_local! {
+    static IDS: RefCell<Rng> = RefCell::new(Rng::new());
+}
+
+/// An id for a span that does not go home.
+pub(crate) fn span_id() -> SpanId {
+    SpanId::from(any_number())
+}
+
+/// An id for a trace whose first span does not go home.
+pub(crate) fn trace_id() -> TraceId {
+    whole([any_number(), any_number()])
+}
+
+fn any_number() -> u64 {
+    IDS.try_with(|ids| number(&mut ids.borrow_mut())).unwrap_or_else(|_| number(&mut Rng::new()))
+}

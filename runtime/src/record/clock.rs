@@ -1,0 +1,204 @@
+//! Time at the price of reading a counter, and its way back to the calendar.
+//!
+//! quanta reads the processor's counter where that runs steadily, and the system's monotonic clock elsewhere. It
+//! measures the counter's rate when it is first asked, in under a millisecond here; others do so before `main`, in every
+//! program that links them. What the calendar says is noted beside the counter at set-up, and again whenever the two have
+//! come apart: a duration never sees a clock that jumps, and a start follows it from the next note on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use quanta::Clock;
+
+use crate::pipeline::Alone;
+
+static CLOCK: Alone<LazyLock<Clock>> = Alone(LazyLock::new(Clock::new));
+static CALENDAR: RwLock<Option<Arc<Calendar>>> = RwLock::new(None);
+/// Nanoseconds of a tick, as the bits of an `f64`; zero before it is known better than by quanta.
+static RATE: AtomicU64 = AtomicU64::new(0);
+/// The first note, from which the rate is measured ever better.
+static FIRST: OnceLock<(Instant, Ticks)> = OnceLock::new();
+
+/// A reading of the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Ticks(pub(crate) u64);
+
+impl Ticks {
+    #[inline]
+    pub(crate) fn now() -> Self {
+        Self(CLOCK.0.raw())
+    }
+
+    /// The time from `earlier` to here; none if the counter went backwards.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        let ticks = self.0.saturating_sub(earlier.0);
+        match RATE.load(Ordering::Relaxed) {
+            0 => CLOCK.0.delta(0, ticks),
+            rate => Duration::from_secs_f64(f64::from_bits(rate) * approximate(ticks) / 1e9),
+        }
+    }
+}
+
+/// Notes what the calendar says now, if it is not what the last note leads to.
+pub(crate) fn note() {
+    measure();
+    let (ticks, unix) = both();
+    let before = calendar();
+    if !before.is_right(ticks, unix) {
+        let mut after = (*before).clone();
+        after.note(ticks, unix);
+        *CALENDAR.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(after));
+    }
+}
+
+/// The calendar as it is noted by now.
+pub(crate) fn calendar() -> Arc<Calendar> {
+    CALENDAR.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+}
+
+/// How long the rate is measured before it is believed.
+const LONG_ENOUGH: Duration = Duration::from_millis(500);
+
+fn measure() {
+    let now = Ticks::now();
+    let (first, ticks) = *FIRST.get_or_init(|| (Instant::now(), now));
+    let (time, ticks) = (first.elapsed(), now.0.saturating_sub(ticks.0));
+    if time > LONG_ENOUGH && ticks > 0 {
+        let rate = time.as_secs_f64() * 1e9 / approximate(ticks);
+        RATE.store(rate.to_bits(), Ordering::Relaxed);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a part in 2⁵³ is less than any clock knows")]
+fn approximate(ticks: u64) -> f64 {
+    ticks as f64
+}
+
+/// Counter and calendar at one moment: of a few tries, the one that was disturbed least.
+fn both() -> (Ticks, Duration) {
+    let tries = (0..4).map(|_| {
+        let (before, unix, after) = (Ticks::now(), unix_now(), Ticks::now());
+        (after.0.saturating_sub(before.0), before, unix)
+    });
+    let (_, ticks, unix) = tries.min_by_key(|(took, ..)| *took).unwrap_or((0, Ticks::now(), unix_now()));
+    (ticks, unix)
+}
+
+/// The calendar's time of now, as spans are placed.
+pub(crate) fn now() -> SystemTime {
+    calendar().time(Ticks::now())
+}
+
+/// As `now`, where other code says what time it is and means the same.
+pub(crate) fn now_or(said: SystemTime) -> SystemTime {
+    let now = now();
+    let apart = now.duration_since(said).unwrap_or_else(|error| error.duration());
+    if apart < 3 * TOLERANCE { now } else { said }
+}
+
+fn unix_now() -> Duration {
+    // A calendar before 1970 is not set yet.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How far the calendar may be from where the last note leads before there is a new one. One note serves as long as it
+/// can, so that the spans of a trace stand right among each other.
+const TOLERANCE: Duration = Duration::from_micros(20);
+/// A calendar that is set all the time pushes the oldest notes out.
+const NOTES: usize = 256;
+
+/// What the calendar said at some readings, in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calendar(Vec<(Ticks, Duration)>);
+
+impl Calendar {
+    /// The calendar's time of a reading.
+    pub(crate) fn time(&self, ticks: Ticks) -> SystemTime {
+        UNIX_EPOCH + self.unix(ticks)
+    }
+
+    fn is_right(&self, ticks: Ticks, unix: Duration) -> bool {
+        !self.0.is_empty() && self.unix(ticks).abs_diff(unix) < TOLERANCE
+    }
+
+    fn note(&mut self, ticks: Ticks, unix: Duration) {
+        if self.is_right(ticks, unix) {
+            return;
+        }
+        if self.0.len() == NOTES {
+            self.0.remove(0);
+        }
+        let place = self.0.partition_point(|&(noted, _)| noted <= ticks);
+        self.0.insert(place, (ticks, unix));
+    }
+
+    /// Counted from the last note before the reading, or back from the first.
+    fn unix(&self, ticks: Ticks) -> Duration {
+        let behind = self.0.partition_point(|&(noted, _)| noted <= ticks);
+        let Some(&(noted, unix)) = self.0.get(behind.saturating_sub(1)) else { return unix_now() };
+        if noted <= ticks {
+            unix.saturating_add(ticks.since(noted))
+        } else {
+            unix.saturating_sub(noted.since(ticks))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Calendar, NOTES, Ticks};
+
+    /// The reading that many milliseconds after another.
+    fn after(milliseconds: u64) -> Ticks {
+        let second =
+            u64::try_from((1_u128 << 40) * 1_000_000_000 / Ticks(1 << 40).since(Ticks(0)).as_nanos());
+        Ticks(1_000_000 + second.unwrap() * milliseconds / 1000)
+    }
+
+    fn near(is: Duration, milliseconds: u64) -> bool {
+        is.abs_diff(Duration::from_millis(milliseconds)) < Duration::from_micros(100)
+    }
+
+    #[test]
+    fn a_reading_is_placed_by_the_last_note_before_it() {
+        let mut calendar = Calendar(Vec::new());
+        calendar.note(after(1000), Duration::from_secs(5));
+        assert!(near(calendar.unix(after(1500)), 5500));
+        assert!(near(calendar.unix(after(400)), 4400));
+    }
+
+    #[test]
+    fn a_calendar_that_keeps_step_is_noted_once() {
+        let mut calendar = Calendar(Vec::new());
+        for step in 1..100 {
+            calendar.note(after(step * 10), Duration::from_millis(step * 10));
+        }
+        assert_eq!(calendar.0.len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_moves_what_starts_after_and_no_duration() {
+        let mut calendar = Calendar(Vec::new());
+        calendar.note(after(1000), Duration::from_secs(1));
+        // An hour forward, then back to the beginning.
+        calendar.note(after(2000), Duration::from_secs(3602));
+        calendar.note(after(3000), Duration::from_millis(3));
+        assert!(near(calendar.unix(after(1900)), 1900));
+        assert!(near(calendar.unix(after(2100)), 3_602_100));
+        assert!(near(calendar.unix(after(3100)), 103));
+        assert_eq!(after(1900).since(after(2100)), Duration::ZERO);
+        assert!(near(after(2100).since(after(1900)), 200));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_all_the_time_costs_no_memory() {
+        let mut calendar = Calendar(Vec::new());
+        for jump in 0..10_000 {
+            calendar.note(after(jump), Duration::from_secs(jump % 7 * 3600));
+        }
+        assert_eq!(calendar.0.len(), NOTES);
+    }
+}

@@ -1,0 +1,347 @@
+//! The one thread that empties the rings, and the queues of the exporters it fills.
+//!
+//! It looks often while spans come and seldom while none do; a thread whose ring fills up wakes it. What it takes out
+//! goes to every exporter's queue as it is, shared and not copied: exporters make of it what they need, on their own
+//! threads.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::trace::SpanData;
+use rtrb::{Producer, RingBuffer};
+
+use super::clock;
+use super::ring::{Gauge, Reader};
+use super::slot::{self, Slot};
+use crate::export::{Answer, Queue};
+
+/// How long the collector sleeps: at least, and when nothing has come for a while.
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_millis(100);
+/// How often the calendar is compared with the counter.
+const NOTE: Duration = Duration::from_secs(1);
+/// About how many slots go to the exporters in one piece.
+const BATCH: usize = 4096;
+
+/// Records, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) spans: usize,
+    pub(crate) heap: usize,
+}
+
+impl Batch {
+    fn push(&mut self, slot: Slot) {
+        self.spans += slot.heads();
+        self.heap += slot.heap();
+        self.slots.push(slot);
+    }
+
+    /// The spans, read.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SpanData> {
+        let mut rest = self.slots.as_slice();
+        let calendar = clock::calendar();
+        std::iter::from_fn(move || {
+            let (record, behind) = rest.split_at_checked(rest.first()?.record())?;
+            rest = behind;
+            slot::read(record, &calendar)
+        })
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<Slot>() + self.heap
+    }
+}
+
+/// Where the rings of a pipeline come together.
+pub(crate) struct Collector {
+    queues: Vec<Arc<Queue>>,
+    /// Rings that the thread has not seen yet.
+    added: Mutex<Vec<Reader>>,
+    gauges: Mutex<Gauges>,
+    /// Spans of threads that have no ring any more, and how many of them there were.
+    stray: Mutex<Vec<Vec<Slot>>>,
+    strays: [AtomicU64; 2],
+    requests: Mutex<Requests>,
+    budget: usize,
+    used: AtomicUsize,
+    takes: AtomicBool,
+    thread: OnceLock<Thread>,
+    process: u32,
+}
+
+/// What all threads have counted.
+#[derive(Default)]
+struct Gauges {
+    living: Vec<Arc<Gauge>>,
+    dead: Totals,
+}
+
+/// Sums over threads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) started: u64,
+    pub(crate) ended: u64,
+    pub(crate) no_room: u64,
+    pub(crate) too_late: u64,
+}
+
+impl Totals {
+    fn add(&mut self, gauge: &Gauge) {
+        self.started += gauge.started.get();
+        self.ended += gauge.ended.get();
+        self.no_room += gauge.no_room.get();
+        self.too_late += gauge.too_late.get();
+    }
+}
+
+/// Who waits for an answer.
+#[derive(Default)]
+struct Requests {
+    waiting: Vec<Request>,
+    /// Whether the thread is gone, and with it all that could come.
+    over: bool,
+}
+
+/// Someone waits until all that has ended before is out.
+struct Request {
+    answers: Vec<Sender<Answer>>,
+    /// How long the exporters have to shut down, if that is asked.
+    stop: Option<Duration>,
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("totals", &self.totals()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Collector {
+    /// Starts the thread.
+    pub(crate) fn start(queues: Vec<Arc<Queue>>, budget: usize) -> std::io::Result<Arc<Self>> {
+        clock::note();
+        let collector = Arc::new(Self {
+            queues,
+            added: Mutex::default(),
+            gauges: Mutex::default(),
+            stray: Mutex::default(),
+            strays: Default::default(),
+            requests: Mutex::default(),
+            budget,
+            used: AtomicUsize::new(0),
+            takes: AtomicBool::new(true),
+            thread: OnceLock::new(),
+            process: std::process::id(),
+        });
+        let collecting = Arc::clone(&collector);
+        let thread = std::thread::Builder::new().name("traced-collect".to_owned()).spawn(move || {
+            let _quiet = Context::enter_telemetry_suppressed_scope();
+            collecting.run();
+        })?;
+        let _ = collector.thread.set(thread.thread().clone());
+        Ok(collector)
+    }
+
+    /// Whether this is still the process that the thread was started in: a fork takes no threads along.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    pub(crate) fn queues(&self) -> &[Arc<Queue>] {
+        &self.queues
+    }
+
+    /// Whether spans are still taken.
+    #[inline]
+    pub(crate) fn takes(&self) -> bool {
+        self.takes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// Puts bytes aside for a ring, if there are so many.
+    pub(crate) fn reserve(&self, bytes: usize) -> bool {
+        let add = |used: usize| used.checked_add(bytes).filter(|&used| used <= self.budget);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    pub(crate) fn gauge(&self) -> Arc<Gauge> {
+        let gauge = Arc::new(Gauge::default());
+        lock(&self.gauges).living.push(Arc::clone(&gauge));
+        gauge
+    }
+
+    /// A new ring's end for a thread; the other one is taken up with the next sweep.
+    pub(crate) fn ring(&self, slots: usize, reserved: usize, gauge: &Arc<Gauge>) -> Producer<Slot> {
+        let (writer, ring) = RingBuffer::new(slots);
+        lock(&self.added).push(Reader { ring, gauge: Arc::clone(gauge), reserved });
+        writer
+    }
+
+    /// A span started where no ring is.
+    pub(crate) fn stray_started(&self) {
+        self.strays[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the record of a span that ended where no ring is.
+    pub(crate) fn stray_ended(&self, record: Vec<Slot>) {
+        self.strays[1].fetch_add(1, Ordering::Relaxed);
+        lock(&self.stray).push(record);
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let gauges = lock(&self.gauges);
+        let mut totals = gauges.dead;
+        totals.started += self.strays[0].load(Ordering::Relaxed);
+        totals.ended += self.strays[1].load(Ordering::Relaxed);
+        for gauge in &gauges.living {
+            totals.add(gauge);
+        }
+        totals
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Asks for an answer from every queue, once all that has ended by now is in them.
+    pub(crate) fn ask(&self, answers: Vec<Sender<Answer>>, stop: Option<Duration>) {
+        if stop.is_some() {
+            self.takes.store(false, Ordering::Relaxed);
+        }
+        let request = Request { answers, stop };
+        let mut requests = lock(&self.requests);
+        if requests.over {
+            drop(requests);
+            self.answer(request);
+        } else {
+            requests.waiting.push(request);
+            drop(requests);
+            self.wake();
+        }
+    }
+
+    fn answer(&self, Request { answers, stop }: Request) {
+        for (queue, answer) in self.queues.iter().zip(answers) {
+            queue.ask(answer, stop);
+        }
+    }
+
+    fn run(&self) {
+        let _over = Over(self);
+        let mut rings = Vec::new();
+        let (mut pause, mut noted) = (SHORT, Instant::now());
+        loop {
+            // Taken before the rings are emptied: what they ask for is in the rings by now.
+            let requests = std::mem::take(&mut lock(&self.requests).waiting);
+            let came = self.sweep(&mut rings);
+            if noted.elapsed() >= NOTE {
+                clock::note();
+                noted = Instant::now();
+            }
+            let stops = requests.iter().any(|request| request.stop.is_some());
+            for request in requests {
+                self.answer(request);
+            }
+            if stops {
+                return;
+            }
+            pause = if came { SHORT } else { (pause * 2).min(LONG) };
+            std::thread::park_timeout(pause);
+        }
+    }
+
+    /// Moves everything out of the rings, and says whether there was anything.
+    fn sweep(&self, rings: &mut Vec<Reader>) -> bool {
+        rings.append(&mut lock(&self.added));
+        let mut batch = Batch::default();
+        let mut came = false;
+        rings.retain_mut(|reader| {
+            // Asked first: what is written before the thread lets go is seen behind.
+            let abandoned = reader.ring.is_abandoned();
+            came |= self.empty(reader, &mut batch);
+            if abandoned {
+                self.used.fetch_sub(reader.reserved, Ordering::Relaxed);
+            }
+            !abandoned
+        });
+        for record in std::mem::take(&mut *lock(&self.stray)) {
+            came = true;
+            for slot in record {
+                batch.push(slot);
+            }
+        }
+        self.hand_out(&mut batch);
+        self.bury();
+        came
+    }
+
+    fn empty(&self, reader: &mut Reader, batch: &mut Batch) -> bool {
+        let slots = reader.ring.slots();
+        let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
+        let heap = batch.heap;
+        // Whoever writes a record writes all of it at once.
+        batch.slots.reserve(slots);
+        for slot in chunk {
+            batch.push(slot);
+        }
+        reader.gauge.heap_out.add((batch.heap - heap) as u64);
+        if batch.slots.len() >= BATCH {
+            self.hand_out(batch);
+        }
+        slots > 0
+    }
+
+    fn hand_out(&self, batch: &mut Batch) {
+        if batch.spans > 0 {
+            let batch = Arc::new(std::mem::take(batch));
+            for queue in &self.queues {
+                queue.push(&batch);
+            }
+        }
+    }
+
+    /// Keeps the sums of threads that are gone.
+    fn bury(&self) {
+        let mut gauges = lock(&self.gauges);
+        let Gauges { living, dead } = &mut *gauges;
+        living.retain(|gauge| {
+            let lives = Arc::strong_count(gauge) > 1;
+            if !lives {
+                dead.add(gauge);
+            }
+            lives
+        });
+    }
+}
+
+/// Says that the thread is gone, however it goes, and answers who still asks.
+struct Over<'a>(&'a Collector);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.takes.store(false, Ordering::Relaxed);
+        let mut requests = lock(&self.0.requests);
+        requests.over = true;
+        let waiting = std::mem::take(&mut requests.waiting);
+        drop(requests);
+        for request in waiting {
+            self.0.answer(request);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What few spans have: a name of their own, events, links, a status, attributes set from elsewhere.
+//!
+//! It is filled by whoever has the span, within the limits, and looked at once, when the span is over.
+
+use std::borrow::Cow;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, Status, TraceState};
+use opentelemetry_sdk::trace::SpanLimits;
+
+/// The rare parts of a span.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extra {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) status: Status,
+    pub(crate) trace_state: TraceState,
+    pub(crate) dropped: Dropped,
+}
+
+/// What found no room.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dropped {
+    pub(crate) attributes: u32,
+    pub(crate) events: u32,
+    pub(crate) links: u32,
+}
+
+/// Cuts a list, and says how much was cut off.
+fn cut<T>(list: &mut Vec<T>, most: u32) -> u32 {
+    let over = list.len().saturating_sub(most as usize);
+    list.truncate(most as usize);
+    u32::try_from(over).unwrap_or(u32::MAX)
+}
+
+impl Extra {
+    pub(crate) fn attribute(&mut self, attribute: KeyValue, limits: &SpanLimits) {
+        self.attributes.push(attribute);
+        self.dropped.attributes += cut(&mut self.attributes, limits.max_attributes_per_span);
+    }
+
+    pub(crate) fn event(&mut self, mut event: Event, limits: &SpanLimits) {
+        event.dropped_attributes_count += cut(&mut event.attributes, limits.max_attributes_per_event);
+        self.events.push(event);
+        self.dropped.events += cut(&mut self.events, limits.max_events_per_span);
+    }
+
+    pub(crate) fn link(&mut self, mut link: Link, limits: &SpanLimits) {
+        link.dropped_attributes_count += cut(&mut link.attributes, limits.max_attributes_per_link);
+        self.links.push(link);
+        self.dropped.links += cut(&mut self.links, limits.max_links_per_span);
+    }
+
+    /// `Ok` stands above errors, and errors above nothing.
+    pub(crate) fn status(&mut self, status: Status) {
+        if status > self.status {
+            self.status = status;
+        }
+    }
+
+    /// Takes over what `later` says, which was collected within the same limits.
+    pub(crate) fn merge(&mut self, later: Self, limits: &SpanLimits) {
+        if later.name.is_some() {
+            self.name = later.name;
+        }
+        for attribute in later.attributes {
+            self.attribute(attribute, limits);
+        }
+        for event in later.events {
+            self.event(event, limits);
+        }
+        for link in later.links {
+            self.link(link, limits);
+        }
+        self.status(later.status);
+        self.dropped.attributes += later.dropped.attributes;
+        self.dropped.events += later.dropped.events;
+        self.dropped.links += later.dropped.links;
+    }
+
+    /// About how many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let attributes = |list: &[KeyValue]| list.iter().map(bytes).sum::<usize>();
+        size_of::<Self>()
+            + attributes(&self.attributes)
+            + self.events.iter().map(|event| 96 + attributes(&event.attributes)).sum::<usize>()
+            + self.links.iter().map(|link| 96 + attributes(&link.attributes)).sum::<usize>()
+    }
+}
+
+/// About how many bytes an attribute holds.
+pub(crate) fn bytes(attribute: &KeyValue) -> usize {
+    use opentelemetry::{Array, Value};
+    let value = match &attribute.value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(Array::Bool(list)) => list.len(),
+        Value::Array(Array::I64(list)) => 8 * list.len(),
+        Value::Array(Array::F64(list)) => 8 * list.len(),
+        Value::Array(Array::String(list)) => list.iter().map(|text| 24 + text.as_str().len()).sum(),
+        _ => 0,
+    };
+    size_of::<KeyValue>() + attribute.key.as_str().len() + value
+}

@@ -1,0 +1,106 @@
+//! The recorder behind `init` and `builder`: a span at the price of reading the clock twice.
+//!
+//! A call's span lives in its `Recording`, which nobody else touches (`recording`); what foreign code sees of it is a
+//! handle at a `seat`. When it is over, it is written as a few `slot`s into the `ring` of its thread, without
+//! a lock or an allocation. The `collector` empties the rings into the exporters' queues, where records become
+//! `SpanData` again. Spans that other code makes come through `tracer` and go the same way.
+
+mod clock;
+mod collector;
+mod extra;
+mod recording;
+mod ring;
+mod seat;
+mod slot;
+mod tracer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_sdk::trace::{ShouldSample, SpanData};
+
+use crate::console::OpenSpan;
+
+pub(crate) use clock::Ticks;
+pub(crate) use collector::{Batch, Collector};
+pub(crate) use recording::{Fault, Leaf, Parent, Recording, Start};
+pub(crate) use ring::Writer;
+pub(crate) use seat::whole;
+pub(crate) use slot::{Slot, attributes, write_fault, write_text};
+pub(crate) use tracer::OtherTracer;
+
+/// A pipeline of this recorder.
+pub(crate) struct Recorder {
+    pub(crate) sampler: Box<dyn ShouldSample>,
+    pub(crate) sink: Sink,
+    /// Open spans of other code: a seat knows call sites only.
+    others: Mutex<HashMap<SpanId, OpenSpan>>,
+}
+
+/// Where finished spans go.
+pub(crate) enum Sink {
+    /// Through the rings to the exporters.
+    Exporters(Arc<Collector>),
+    /// To the capture of a test.
+    Capture(Captured),
+}
+
+/// The spans of a capture: as they were when they began, and when they were over.
+#[derive(Default)]
+pub(crate) struct Captured {
+    begun: Mutex<Batch>,
+    ended: Mutex<Batch>,
+}
+
+impl Captured {
+    fn begun(&self, write: impl FnOnce(&mut Vec<Slot>)) {
+        write(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner).slots);
+    }
+
+    fn ended(&self, write: impl FnOnce(&mut Vec<Slot>)) {
+        write(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner).slots);
+    }
+}
+
+impl Recorder {
+    pub(crate) fn new(sampler: Box<dyn ShouldSample>, sink: Sink) -> Self {
+        if matches!(sink, Sink::Capture(_)) {
+            clock::note();
+        }
+        Self { sampler, sink, others: Mutex::default() }
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<SpanId, OpenSpan>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open spans of the pipeline with that number.
+    pub(crate) fn open(&self, pipeline: u64) -> Vec<OpenSpan> {
+        let mut open = seat::open(pipeline);
+        open.extend(self.others().values().cloned());
+        open
+    }
+
+    /// How many spans of a trace are open.
+    pub(crate) fn open_in(&self, trace: TraceId) -> usize {
+        let of_others = self.others().values().filter(|span| span.span_context.trace_id() == trace).count();
+        seat::open_in(trace) + of_others
+    }
+
+    /// The spans of a capture in the order they began, each with whether it has ended.
+    pub(crate) fn captured(&self) -> Vec<(SpanData, bool)> {
+        let Sink::Capture(Captured { begun, ended }) = &self.sink else { return Vec::new() };
+        let read = |batch: &Mutex<Batch>| -> Vec<SpanData> {
+            batch.lock().unwrap_or_else(PoisonError::into_inner).iter().collect()
+        };
+        let id = |span: &SpanData| span.span_context.span_id();
+        let mut ended: HashMap<SpanId, SpanData> =
+            read(ended).into_iter().map(|span| (id(&span), span)).collect();
+        let finish = |begun: SpanData| match ended.remove(&id(&begun)) {
+            Some(span) => (span, true),
+            None => (begun, false),
+        };
+        read(begun).into_iter().map(finish).collect()
+    }
+}

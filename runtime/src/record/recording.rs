@@ -1,0 +1,451 @@
+//! A span of ours while it is open: what its call has in its hands.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use opentelemetry::trace::{
+    Event, Link, SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, ContextGuard};
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
+
+use super::clock::{self, Ticks};
+use super::extra::Extra;
+use super::seat::{Handle, Seat, halves, number};
+use super::slot::{self, Head, Slot};
+use super::{Recorder, Sink};
+use crate::callsite::Callsite;
+use crate::exception::{self, Exception};
+use crate::fields::Fields;
+use crate::own::{self, Home, Thread};
+use crate::pipeline::{self, Pipeline, Provider};
+use crate::span::Stay;
+
+/// The parent of a span, as far as the span needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parent {
+    pub(crate) trace: TraceId,
+    pub(crate) id: SpanId,
+    pub(crate) flags: TraceFlags,
+    pub(crate) is_remote: bool,
+}
+
+impl Parent {
+    /// The parent that a context names, if it does.
+    #[inline]
+    pub(crate) fn of(span: &SpanContext) -> Option<Self> {
+        span.is_valid().then(|| Self {
+            trace: span.trace_id(),
+            id: span.span_id(),
+            flags: span.trace_flags(),
+            is_remote: span.is_remote(),
+        })
+    }
+}
+
+/// A span that does not stand in OpenTelemetry's context, and is current nevertheless.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaf {
+    pub(crate) span: Parent,
+    seat: &'static Seat,
+    /// The span that OpenTelemetry's context has instead; once it has another, that is further inside.
+    pub(crate) over: SpanId,
+}
+
+impl Leaf {
+    /// Whether nothing was made current since.
+    #[inline]
+    pub(crate) fn is_innermost(&self, cx: &Context) -> bool {
+        self.over == cx.span().span_context().span_id()
+    }
+
+    /// The context in which the leaf stands, after all.
+    pub(crate) fn context(self, cx: &Context) -> Context {
+        let Parent { trace, id, flags, .. } = self.span;
+        let context = SpanContext::new(trace, id, flags, false, TraceState::NONE);
+        cx.with_span(Handle { context, seat: self.seat })
+    }
+}
+
+/// An error or a panic of a call; its texts stand among the call's fields.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) error_type: Cow<'static, str>,
+    pub(crate) message: Range<usize>,
+    pub(crate) stacktrace: Option<Range<usize>>,
+    /// Whether there is to be an event of it: the innermost span has one.
+    pub(crate) is_new: bool,
+    /// Whether the call failed by it: by an expected error it does not.
+    pub(crate) fails: bool,
+}
+
+impl Fault {
+    /// The same, with its texts.
+    pub(crate) fn exception(self, fields: &Fields) -> Exception {
+        let text = |part: &Range<usize>| fields.text(part).to_owned();
+        let Self { error_type, message, stacktrace, .. } = self;
+        Exception { error_type, message: text(&message), stacktrace: stacktrace.as_ref().map(text) }
+    }
+}
+
+/// What is known before a span starts.
+pub(crate) struct Start<'a> {
+    pub(crate) site: &'static Callsite,
+    pub(crate) pipeline: &'a Arc<Pipeline>,
+    pub(crate) recorder: &'a Recorder,
+    /// The context of the parent, or what a root may see of it.
+    pub(crate) parent: &'a Context,
+    /// The context that the span's own is made from.
+    pub(crate) cx: &'a Context,
+    /// The span that may be left standing in OpenTelemetry's context.
+    pub(crate) over: Option<SpanId>,
+}
+
+/// A span that is being recorded. When it is over, it is used again for another.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// The capture it belongs to; without one, it goes to what is installed.
+    capture: Option<Arc<Pipeline>>,
+    generation: u64,
+    trace: TraceId,
+    id: SpanId,
+    parent: SpanId,
+    flags: TraceFlags,
+    parent_is_remote: bool,
+    placed: bool,
+    events_alone: bool,
+    started: Ticks,
+    seat: &'static Seat,
+    /// The context with the span, while nobody else has it.
+    pub(crate) context: Option<Context>,
+    /// The span that it stands over, if it stands in no context.
+    over: Option<SpanId>,
+    extra: Option<Box<Extra>>,
+    limits: SpanLimits,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        Seat::give_back(self.seat);
+    }
+}
+
+impl Recording {
+    pub(crate) fn new() -> Self {
+        Self {
+            capture: None,
+            generation: 0,
+            trace: TraceId::INVALID,
+            id: SpanId::INVALID,
+            parent: SpanId::INVALID,
+            flags: TraceFlags::NOT_SAMPLED,
+            parent_is_remote: false,
+            placed: false,
+            events_alone: true,
+            started: Ticks::default(),
+            seat: Seat::find(),
+            context: None,
+            over: None,
+            extra: None,
+            limits: SpanLimits::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> SpanId {
+        self.id
+    }
+
+    /// Where the span stands, if it is a leaf.
+    pub(crate) fn leaf(&self) -> Option<Leaf> {
+        let span = Parent { trace: self.trace, id: self.id, flags: self.flags, is_remote: false };
+        self.over.map(|over| Leaf { span, seat: self.seat, over })
+    }
+
+    /// Begins a span that is sampled, without asking anyone.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        home: &mut Home,
+        site: &'static Callsite,
+        parent: Option<Parent>,
+        over: Option<SpanId>,
+    ) {
+        self.trace = parent.map_or_else(|| home.trace_id(), |parent| parent.trace);
+        self.id = home.span_id();
+        self.flags = parent.map_or(TraceFlags::SAMPLED, |parent| parent.flags.with_sampled(true));
+        self.over = over;
+        self.open(&home.pipeline, site, parent);
+        home.writer.started();
+    }
+
+    /// Gives the span its start; its ids it has.
+    #[inline]
+    fn open(&mut self, pipeline: &Pipeline, site: &'static Callsite, parent: Option<Parent>) {
+        self.generation = pipeline.generation();
+        self.placed = pipeline.policy.code_attributes;
+        self.limits = pipeline.policy.limits;
+        self.events_alone = pipeline.exceptions.are_events();
+        self.parent = parent.map_or(SpanId::INVALID, |parent| parent.id);
+        self.parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
+        self.started = Ticks::now();
+        self.seat.take(self.id, self.trace, self.started, self.generation, site);
+    }
+
+    /// Makes the span current on this thread.
+    #[inline]
+    pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
+        match (self.leaf(), stay) {
+            (Some(leaf), _) => thread.leaves.push(leaf),
+            (None, Stay::ForGood) => thread.attach(self.context.take().unwrap_or_default()),
+            (None, Stay::ForAPoll) => thread.attach(self.context.clone().unwrap_or_default()),
+        }
+    }
+
+    /// Undoes what `stand` did; what it gives is to be dropped.
+    #[inline]
+    pub(crate) fn stand_back(&self, thread: &mut Thread) -> Option<ContextGuard> {
+        if self.over.is_none() {
+            return thread.attached.pop();
+        }
+        thread.leaves.pop();
+        None
+    }
+
+    /// Makes the context with the span, over that of its parent.
+    #[inline]
+    pub(crate) fn stand_in(&mut self, cx: &Context, trace_state: TraceState) {
+        let context = SpanContext::new(self.trace, self.id, self.flags, false, trace_state);
+        self.context = Some(cx.with_span(Handle { context, seat: self.seat }));
+    }
+
+    /// Begins a span after asking whoever decides on it, and says whether it records.
+    pub(crate) fn begin_asking(&mut self, start: &Start<'_>, fields: &mut Fields, links: Vec<Link>) -> bool {
+        let Start { site, pipeline, recorder, parent: seen, cx, over } = *start;
+        let span = seen.span();
+        let parent = Parent::of(span.span_context());
+        let trace = parent.map_or_else(own::trace_id, |parent| parent.trace);
+        let SamplingResult { decision, attributes, trace_state } =
+            if let Some(keeps) = pipeline.policy.sampler.decide(parent, seen) {
+                let decision = if keeps { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
+                let trace_state = span.span_context().trace_state().clone();
+                SamplingResult { decision, attributes: Vec::new(), trace_state }
+            } else {
+                let present = fields.to_key_values();
+                recorder.sampler.should_sample(Some(seen), trace, site.name, &site.kind, &present, &links)
+            };
+        let flags = parent.map_or(TraceFlags::default(), |parent| parent.flags);
+        let samples = match decision {
+            SamplingDecision::Drop => {
+                self.drop_out(cx, trace, trace_state);
+                return false;
+            }
+            SamplingDecision::RecordOnly => false,
+            SamplingDecision::RecordAndSample => true,
+        };
+        (self.trace, self.id) = (trace, own::span_id());
+        self.flags = flags.with_sampled(samples);
+        self.open(pipeline, site, parent);
+        self.over = over.filter(|_| trace_state == TraceState::NONE);
+        self.capture = matches!(recorder.sink, Sink::Capture(_)).then(|| Arc::clone(pipeline));
+        fields.limit(self.limits.max_attributes_per_span);
+        for attribute in attributes {
+            fields.push_other(attribute);
+        }
+        for link in links {
+            let limits = self.limits;
+            self.extra().link(link, &limits);
+        }
+        if trace_state != TraceState::NONE {
+            self.extra().trace_state = trace_state.clone();
+        }
+        if self.over.is_none() {
+            self.stand_in(cx, trace_state);
+        }
+        match &recorder.sink {
+            Sink::Capture(captured) => {
+                let head = self.head(site, self.started);
+                let extra = self.extra.clone();
+                let attributes =
+                    fields.to_key_values().into_iter().map(|attribute| Slot::Other(Box::new(attribute)));
+                let behind: Vec<_> = attributes.chain(extra.map(Slot::Extra)).collect();
+                captured.begun(|record| {
+                    record.push(head.slot(behind.len()));
+                    record.extend(behind);
+                });
+            }
+            Sink::Exporters(collector) if samples => own::started(collector),
+            Sink::Exporters(_) => {}
+        }
+        true
+    }
+
+    /// There is no span; what is called from here learns that it is not to be sampled.
+    fn drop_out(&mut self, cx: &Context, trace: TraceId, trace_state: TraceState) {
+        self.over = None;
+        let parent = cx.span();
+        let parent = parent.span_context();
+        let is_said = parent.is_valid() && !parent.is_sampled() && *parent.trace_state() == trace_state;
+        self.context = Some(if is_said {
+            cx.clone()
+        } else {
+            let flags = TraceFlags::default();
+            let context = SpanContext::new(trace, own::span_id(), flags, false, trace_state);
+            cx.with_remote_span_context(context)
+        });
+    }
+
+    /// Whether others have written to the span since it was last asked.
+    pub(crate) fn was_written_to(&self) -> bool {
+        self.seat.was_written_to()
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Takes up what others have written to the span.
+    #[inline]
+    pub(crate) fn collect(&mut self, fields: &mut Fields) {
+        if let Some(extra) = self.seat.collect(self.id) {
+            self.merge(extra, fields);
+        }
+    }
+
+    #[cold]
+    fn merge(&mut self, mut written: Extra, fields: &mut Fields) {
+        for attribute in std::mem::take(&mut written.attributes) {
+            fields.push_other(attribute);
+        }
+        let limits = self.limits;
+        self.extra().merge(written, &limits);
+    }
+
+    /// An error or a panic that ends the call.
+    pub(crate) fn fault(&mut self, fields: &mut Fields, fault: Fault) {
+        let bytes = fault.message.len() + fault.stacktrace.as_ref().map_or(0, Range::len);
+        match fault.error_type {
+            Cow::Borrowed(error_type) if self.events_alone && bytes <= slot::FAULT_IN_LINE => {
+                if fault.fails {
+                    fields.push_static("error.type", error_type);
+                }
+                fields.push_fault(Ticks::now(), error_type, &fault);
+            }
+            _ => self.odd_fault(fields, fault),
+        }
+    }
+
+    /// As `fault`, for what has no constant type, is too long to travel in line, or is to be logged.
+    #[cold]
+    fn odd_fault(&mut self, fields: &mut Fields, fault: Fault) {
+        let (is_new, fails) = (fault.is_new, fault.fails);
+        let exception = fault.exception(fields);
+        let context = SpanContext::new(self.trace, self.id, self.flags, false, TraceState::NONE);
+        let pipeline = match &self.capture {
+            Some(pipeline) => Some(Arc::clone(pipeline)),
+            None => own::with_home(|home| Arc::clone(&home.pipeline)),
+        };
+        let as_event =
+            is_new && pipeline.is_none_or(|pipeline| pipeline.exceptions.log(&context, &exception));
+        let Exception { error_type, message, stacktrace } = exception;
+        let limits = self.limits;
+        if fails {
+            fields.push_value("error.type", error_type.clone().into());
+            self.extra().status(Status::error(message.clone()));
+        }
+        if as_event {
+            let attributes = exception::attributes(error_type, message, stacktrace);
+            self.extra().event(Event::new("exception", clock::now(), attributes, 0), &limits);
+        }
+    }
+
+    /// The span is over: it goes on its way, if it is one that goes home. Else it is left to `end`.
+    #[inline]
+    pub(crate) fn end_at_home(
+        &mut self,
+        site: &'static Callsite,
+        fields: &mut Fields,
+        home: &mut Option<Home>,
+    ) -> bool {
+        let Some(home) = Home::present(home) else { return false };
+        let goes_home = home.is_of(self.generation) && self.capture.is_none() && self.flags.is_sampled();
+        if !goes_home || self.seat.was_written_to() || fields.dropped() > 0 {
+            return false;
+        }
+        let head = self.head(site, Ticks::now());
+        self.seat.leave();
+        home.writer.ended();
+        if let Some(extra) = self.extra.take() {
+            fields.slots().push(Slot::Extra(extra));
+        }
+        let slots = fields.slots();
+        home.writer.write(head.slot(slots.len()), slots);
+        true
+    }
+
+    /// The span is over, in whatever way. Nothing of it stays but what the next one can use.
+    #[inline(never)]
+    pub(crate) fn end(&mut self, site: &'static Callsite, fields: &mut Fields) {
+        let ended = Ticks::now();
+        self.seat.leave();
+        self.collect(fields);
+        if fields.dropped() > 0 {
+            self.extra().dropped.attributes += fields.dropped();
+        }
+        let (extra, capture) = (self.extra.take(), self.capture.take());
+        if !self.flags.is_sampled() {
+            return;
+        }
+        let slots = fields.slots();
+        slots.extend(extra.map(Slot::Extra));
+        let head = self.head(site, ended).slot(slots.len());
+        match capture.as_deref().map(Pipeline::provider) {
+            None => deliver(self.generation, head, slots),
+            Some(Provider::Ours(Recorder { sink: Sink::Capture(captured), .. })) => {
+                captured.ended(|record| {
+                    record.push(head);
+                    record.append(slots);
+                });
+            }
+            Some(_) => {}
+        }
+    }
+
+    #[inline]
+    fn head(&self, site: &'static Callsite, ended: Ticks) -> Head {
+        Head {
+            site,
+            trace: halves(self.trace),
+            id: number(self.id),
+            parent: number(self.parent),
+            started: self.started,
+            ended,
+            flags: self.flags,
+            parent_is_remote: self.parent_is_remote,
+            placed: self.placed,
+        }
+    }
+}
+
+/// Sends a record to the pipeline of a generation, from whatever thread.
+pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
+    let record = RefCell::new((Some(head), behind));
+    let is_delivered = own::with_home(|home| {
+        if home.is_of(generation) {
+            let (head, behind) = &mut *record.borrow_mut();
+            home.writer.ended();
+            if let Some(head) = head.take() {
+                home.writer.write(head, behind);
+            }
+        }
+    });
+    if is_delivered.is_none()
+        && let Some(pipeline) = pipeline::installed()
+        && pipeline.generation() == generation
+        && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
+    {
+        let (head, behind) = record.into_inner();
+        collector.stray_ended(head.into_iter().chain(behind.drain(..)).collect());
+    }
+}

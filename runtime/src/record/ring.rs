@@ -1,0 +1,174 @@
+//! From the thread that ends a span to the one that collects: a ring for each thread, and what it counts.
+//!
+//! Writing takes no lock and no atomic step that other cores wait for. A ring begins small and is replaced by a
+//! larger one when it is full, as long as the pipeline's budget allows; then the newest spans are dropped, and
+//! counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rtrb::{Consumer, Producer};
+
+use super::collector::Collector;
+use super::slot::Slot;
+
+/// The slots of a thread's first ring, and of its last.
+const SMALLEST: usize = 256;
+const LARGEST: usize = 65_536;
+const GROWTH: usize = 4;
+
+/// A number that one thread writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    /// Only for the thread that the number belongs to: no other must write it.
+    #[inline]
+    pub(crate) fn add(&self, more: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What became of the spans that a thread started, and of those that it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    pub(crate) started: Count,
+    pub(crate) ended: Count,
+    pub(crate) no_room: Count,
+    pub(crate) too_late: Count,
+    /// Bytes that slots hold elsewhere: those written, and those the collector has taken out.
+    heap_in: Count,
+    pub(crate) heap_out: Count,
+}
+
+/// A thread's end of its ring.
+pub(crate) struct Writer {
+    ring: Producer<Slot>,
+    gauge: Arc<Gauge>,
+    collector: Arc<Collector>,
+    /// Whether the collector has been woken for what is in the ring.
+    woken: bool,
+}
+
+/// The collector's end of a ring.
+pub(crate) struct Reader {
+    pub(crate) ring: Consumer<Slot>,
+    pub(crate) gauge: Arc<Gauge>,
+    /// The bytes of the budget that the ring has taken.
+    pub(crate) reserved: usize,
+}
+
+fn bytes(slots: usize) -> usize {
+    slots * size_of::<Slot>()
+}
+
+impl Writer {
+    pub(crate) fn new(collector: Arc<Collector>) -> Self {
+        let gauge = collector.gauge();
+        // The first ring is there whatever the budget: without it, nothing would ever come from this thread.
+        let ring = collector.ring(SMALLEST, 0, &gauge);
+        Self { ring, gauge, collector, woken: false }
+    }
+
+    /// Counts a span that starts here.
+    #[inline]
+    pub(crate) fn started(&self) {
+        self.gauge.started.add(1);
+    }
+
+    /// Counts a span that ends here.
+    #[inline]
+    pub(crate) fn ended(&self) {
+        self.gauge.ended.add(1);
+    }
+
+    /// Writes a span: the head of its record, and the slots behind, of which none stays.
+    #[inline]
+    pub(crate) fn write(&mut self, head: Slot, behind: &mut Vec<Slot>) {
+        if !self.collector.takes() {
+            self.gauge.too_late.add(1);
+        } else if behind.is_empty() && !head.has_heap() {
+            match self.ring.push(head) {
+                Ok(()) => self.pushed(),
+                Err(rtrb::PushError::Full(head)) => self.send(head, behind),
+            }
+        } else {
+            self.send(head, behind);
+        }
+        behind.clear();
+    }
+
+    fn send(&mut self, head: Slot, behind: &mut Vec<Slot>) {
+        let beside = if head.has_heap() || behind.iter().any(Slot::has_heap) {
+            head.heap() + behind.iter().map(Slot::heap).sum::<usize>()
+        } else {
+            0
+        };
+        let slots = 1 + behind.len();
+        if self.has_room(slots, beside)
+            && let Ok(room) = self.ring.write_chunk_uninit(slots)
+        {
+            room.fill_from_iter(std::iter::once(head).chain(behind.drain(..)));
+            if beside > 0 {
+                self.gauge.heap_in.add(beside as u64);
+            }
+            self.pushed();
+        } else {
+            self.gauge.no_room.add(1);
+            self.collector.wake();
+        }
+    }
+
+    /// Whether so many slots, and bytes beside them, may be added. A full ring is replaced by a larger one.
+    #[inline]
+    fn has_room(&mut self, slots: usize, beside: usize) -> bool {
+        let fits = self.ring.cached_slots() >= slots || self.ring.slots() >= slots || self.grow(slots);
+        fits && (beside == 0 || self.may_wait(beside))
+    }
+
+    /// Whether so many bytes may wait beside the ring.
+    #[cold]
+    fn may_wait(&self, bytes: usize) -> bool {
+        let waiting = self.gauge.heap_in.get().saturating_sub(self.gauge.heap_out.get());
+        waiting + bytes as u64 <= self.collector.budget() as u64
+    }
+
+    #[inline]
+    fn pushed(&mut self) {
+        let half = self.ring.buffer().capacity() / 2;
+        if self.ring.cached_slots() >= half {
+            return;
+        }
+        self.look(half);
+    }
+
+    /// Wakes the collector once for each time the ring has become half full.
+    #[cold]
+    fn look(&mut self, half: usize) {
+        let is_half_full = self.ring.slots() < half;
+        if is_half_full && !self.woken {
+            self.collector.wake();
+        }
+        self.woken = is_half_full;
+    }
+
+    /// A larger ring in the place of the full one, which the collector empties first.
+    #[cold]
+    fn grow(&mut self, needed: usize) -> bool {
+        let present = self.ring.buffer().capacity();
+        let mut slots = (present * GROWTH).min(LARGEST);
+        while slots < needed && slots < LARGEST {
+            slots *= GROWTH;
+        }
+        if slots == present || slots < needed || !self.collector.reserve(bytes(slots)) {
+            return false;
+        }
+        self.ring = self.collector.ring(slots, bytes(slots), &self.gauge);
+        self.woken = false;
+        true
+    }
+}

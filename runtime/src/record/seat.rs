@@ -1,0 +1,238 @@
+//! Where an open span can be found by others: code that holds its context, and whoever asks what is open.
+//!
+//! The span itself belongs to its call, and nobody else touches it. Its context holds a `Handle`, which knows a seat
+//! and the span's id. What is written through the handle (seldom) is left at the seat, and the call takes it up when
+//! it is over. Seats are never freed and always used again: there are as many as spans were ever open at once.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, Span, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::SpanLimits;
+
+use super::clock::{self, Ticks};
+use super::extra::Extra;
+use crate::callsite::{self, Callsite};
+use crate::console::OpenSpan;
+use crate::pipeline;
+
+/// One open span's place, or a free one.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    /// The id of the span that has it; zero while it is free.
+    span: AtomicU64,
+    trace: [AtomicU64; 2],
+    started: AtomicU64,
+    pipeline: AtomicU64,
+    site: AtomicU32,
+    /// Whether something was left here.
+    left: AtomicBool,
+    notes: Mutex<Notes>,
+}
+
+/// What others have written, and to which span.
+#[derive(Debug, Default)]
+struct Notes {
+    span: u64,
+    extra: Extra,
+}
+
+static SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
+
+fn all() -> MutexGuard<'static, Vec<&'static Seat>> {
+    SEATS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn number(id: SpanId) -> u64 {
+    u64::from_be_bytes(id.to_bytes())
+}
+
+pub(crate) fn halves(id: TraceId) -> [u64; 2] {
+    let number = u128::from_be_bytes(id.to_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of 64 bits")]
+    [(number >> 64) as u64, number as u64]
+}
+
+pub(crate) fn whole([high, low]: [u64; 2]) -> TraceId {
+    TraceId::from(u128::from(high) << 64 | u128::from(low))
+}
+
+/// Seats that no call has at hand.
+static FREE: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
+
+fn free() -> MutexGuard<'static, Vec<&'static Seat>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Seat {
+    /// A free one.
+    pub(crate) fn find() -> &'static Self {
+        let free = free().pop();
+        free.unwrap_or_else(|| {
+            let seat: &'static Self = Box::leak(Box::default());
+            all().push(seat);
+            seat
+        })
+    }
+
+    pub(crate) fn give_back(seat: &'static Self) {
+        seat.leave();
+        free().push(seat);
+    }
+
+    /// A span begins.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        span: SpanId,
+        trace: TraceId,
+        started: Ticks,
+        pipeline: u64,
+        site: &'static Callsite,
+    ) {
+        let [high, low] = halves(trace);
+        self.trace[0].store(high, Ordering::Relaxed);
+        self.trace[1].store(low, Ordering::Relaxed);
+        self.started.store(started.0, Ordering::Relaxed);
+        self.pipeline.store(pipeline, Ordering::Relaxed);
+        self.site.store(site.number(), Ordering::Relaxed);
+        self.span.store(number(span), Ordering::Release);
+    }
+
+    /// The span is over: what is written from now on is lost.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        self.span.store(0, Ordering::Release);
+    }
+
+    /// Whether someone has written here since the last time.
+    #[inline]
+    pub(crate) fn was_written_to(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// What was written to the span since the last time.
+    #[inline]
+    pub(crate) fn collect(&self, span: SpanId) -> Option<Extra> {
+        self.was_written_to().then(|| self.collect_notes(span)).flatten()
+    }
+
+    #[cold]
+    fn collect_notes(&self, span: SpanId) -> Option<Extra> {
+        let mut notes = self.notes();
+        self.left.store(false, Ordering::Relaxed);
+        let Notes { span: written_to, extra } = std::mem::take(&mut *notes);
+        // Who wrote while the span before was ending wrote too late.
+        (written_to == number(span)).then_some(extra)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, span: SpanId, write: impl FnOnce(&mut Extra, &SpanLimits)) {
+        let number = number(span);
+        if self.span.load(Ordering::Acquire) != number {
+            return;
+        }
+        let limits = pipeline::limits(self.pipeline.load(Ordering::Relaxed));
+        let mut notes = self.notes();
+        if self.span.load(Ordering::Acquire) != number {
+            return;
+        }
+        if notes.span != number {
+            *notes = Notes { span: number, extra: Extra::default() };
+        }
+        write(&mut notes.extra, &limits);
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    /// The open span, if it is one of a pipeline.
+    fn open(&self, pipeline: u64) -> Option<OpenSpan> {
+        let span = self.span.load(Ordering::Acquire);
+        if span == 0 || self.pipeline.load(Ordering::Relaxed) != pipeline {
+            return None;
+        }
+        let trace = whole([self.trace[0].load(Ordering::Relaxed), self.trace[1].load(Ordering::Relaxed)]);
+        let started = clock::calendar().time(Ticks(self.started.load(Ordering::Relaxed)));
+        let name = callsite::numbered(self.site.load(Ordering::Relaxed))?.name;
+        // Another one may have come while this was read.
+        if self.span.load(Ordering::Acquire) != span {
+            return None;
+        }
+        let context =
+            SpanContext::new(trace, SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE);
+        Some(OpenSpan { name: name.into(), span_context: context, started })
+    }
+}
+
+/// The open spans of a pipeline.
+pub(crate) fn open(pipeline: u64) -> Vec<OpenSpan> {
+    all().iter().filter_map(|seat| seat.open(pipeline)).collect()
+}
+
+/// How many spans of a trace are open.
+pub(crate) fn open_in(trace: TraceId) -> usize {
+    let [high, low] = halves(trace);
+    let is_open = |seat: &&&Seat| {
+        seat.span.load(Ordering::Acquire) != 0
+            && seat.trace[0].load(Ordering::Relaxed) == high
+            && seat.trace[1].load(Ordering::Relaxed) == low
+    };
+    all().iter().filter(is_open).count()
+}
+
+/// What a context holds of a span.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) context: SpanContext,
+    pub(crate) seat: &'static Seat,
+}
+
+impl Handle {
+    fn write(&self, write: impl FnOnce(&mut Extra, &SpanLimits)) {
+        self.seat.write(self.context.span_id(), write);
+    }
+}
+
+impl Span for Handle {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.seat.span.load(Ordering::Acquire) == number(self.context.span_id())
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.write(|extra, limits| extra.attribute(attribute, limits));
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.write(|extra, _| extra.status(status));
+    }
+
+    fn update_name<T>(&mut self, name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.write(|extra, _| extra.name = Some(name.into()));
+    }
+
+    fn add_link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
+        self.write(|extra, limits| extra.link(Link::new(to, attributes, 0), limits));
+    }
+
+    /// The span is its call's: it ends with that, and not before.
+    fn end_with_timestamp(&mut self, _: SystemTime) {}
+}

@@ -1,0 +1,221 @@
+//! Spans that other code makes through `opentelemetry::global`: the same sampler, the same way out.
+//!
+//! They are rare beside traced calls, and whoever makes one owns it, so they are kept as `SpanData` from the start.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{
+    Event, Link, Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags,
+    Tracer,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimits, SpanLinks};
+
+use super::clock;
+use super::extra::{Dropped, Extra};
+use super::recording::{Parent, deliver};
+use super::slot::Slot;
+use super::{Recorder, Sink};
+use crate::console::OpenSpan;
+use crate::own;
+use crate::pipeline::{Pipeline, Provider};
+
+/// A tracer for other code.
+#[derive(Debug)]
+pub(crate) struct OtherTracer {
+    pipeline: Arc<Pipeline>,
+    scope: InstrumentationScope,
+}
+
+/// A span of other code.
+#[derive(Debug)]
+pub(crate) struct OtherSpan {
+    context: SpanContext,
+    /// What is recorded, until it is over.
+    open: Option<Box<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    pipeline: Arc<Pipeline>,
+    scope: InstrumentationScope,
+    parent: Option<Parent>,
+    kind: SpanKind,
+    name: Cow<'static, str>,
+    started: SystemTime,
+    extra: Extra,
+}
+
+impl OtherTracer {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, scope: InstrumentationScope) -> Self {
+        Self { pipeline, scope }
+    }
+}
+
+impl Tracer for OtherTracer {
+    type Span = OtherSpan;
+
+    fn build_with_context(&self, builder: SpanBuilder, cx: &Context) -> OtherSpan {
+        let nothing = OtherSpan { context: SpanContext::NONE, open: None };
+        let Provider::Ours(recorder) = self.pipeline.provider() else { return nothing };
+        if cx.is_telemetry_suppressed() {
+            return nothing;
+        }
+        let SpanBuilder { name, start_time, span_kind, attributes, events, links, .. } = builder;
+        let (attributes, links) = (attributes.unwrap_or_default(), links.unwrap_or_default());
+        let kind = span_kind.unwrap_or(SpanKind::Internal);
+        let parent = Parent::of(cx.span().span_context());
+        let trace = parent.map_or_else(own::trace_id, |parent| parent.trace);
+        let sampled = recorder.sampler.should_sample(Some(cx), trace, &name, &kind, &attributes, &links);
+        let flags = parent.map_or(TraceFlags::default(), |parent| parent.flags);
+        let flags = match sampled.decision {
+            SamplingDecision::Drop => TraceFlags::default(),
+            SamplingDecision::RecordOnly => flags.with_sampled(false),
+            SamplingDecision::RecordAndSample => flags.with_sampled(true),
+        };
+        let context = SpanContext::new(trace, own::span_id(), flags, false, sampled.trace_state);
+        if sampled.decision == SamplingDecision::Drop {
+            return OtherSpan { context, open: None };
+        }
+        let limits = self.pipeline.policy.limits;
+        let mut extra = Extra::default();
+        for attribute in attributes.into_iter().chain(sampled.attributes) {
+            extra.attribute(attribute, &limits);
+        }
+        for event in events.unwrap_or_default() {
+            extra.event(event, &limits);
+        }
+        for link in links {
+            extra.link(link, &limits);
+        }
+        let open = Open {
+            pipeline: Arc::clone(&self.pipeline),
+            scope: self.scope.clone(),
+            parent,
+            kind,
+            name,
+            started: start_time.unwrap_or_else(clock::now),
+            extra,
+        };
+        open.begin(recorder, &context);
+        OtherSpan { context, open: Some(Box::new(open)) }
+    }
+}
+
+impl Open {
+    fn begin(&self, recorder: &Recorder, context: &SpanContext) {
+        match &recorder.sink {
+            Sink::Capture(captured) => {
+                let data = self.data(self.extra.clone(), context, self.started);
+                captured.begun(|record| record.push(Slot::Whole(Box::new(data))));
+            }
+            Sink::Exporters(collector) if context.is_sampled() => {
+                let (name, started) = (self.name.clone(), self.started);
+                let span = OpenSpan { name, span_context: context.clone(), started };
+                recorder.others().insert(context.span_id(), span);
+                own::started(collector);
+            }
+            Sink::Exporters(_) => {}
+        }
+    }
+
+    fn end(mut self, context: &SpanContext, ended: SystemTime) {
+        let extra = std::mem::take(&mut self.extra);
+        let pipeline = Arc::clone(&self.pipeline);
+        let Provider::Ours(recorder) = pipeline.provider() else { return };
+        recorder.others().remove(&context.span_id());
+        if !context.is_sampled() {
+            return;
+        }
+        let span = Slot::Whole(Box::new(self.data(extra, context, ended)));
+        match &recorder.sink {
+            Sink::Capture(captured) => captured.ended(|record| record.push(span)),
+            Sink::Exporters(_) => deliver(pipeline.generation(), span, &mut Vec::new()),
+        }
+    }
+
+    fn data(&self, extra: Extra, context: &SpanContext, end_time: SystemTime) -> SpanData {
+        let Extra { name, attributes, events, links, status, dropped, .. } = extra;
+        let Dropped { attributes: dropped_attributes_count, events: dropped_events, links: dropped_links } =
+            dropped;
+        let mut data = SpanData {
+            span_context: context.clone(),
+            parent_span_id: self.parent.map_or(SpanId::INVALID, |parent| parent.id),
+            parent_span_is_remote: self.parent.is_some_and(|parent| parent.is_remote),
+            span_kind: self.kind.clone(),
+            name: name.unwrap_or_else(|| self.name.clone()),
+            start_time: self.started,
+            end_time,
+            attributes,
+            dropped_attributes_count,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status,
+            instrumentation_scope: self.scope.clone(),
+        };
+        data.events.events = events;
+        data.events.dropped_count = dropped_events;
+        data.links.links = links;
+        data.links.dropped_count = dropped_links;
+        data
+    }
+}
+
+impl OtherSpan {
+    fn write(&mut self, write: impl FnOnce(&mut Extra, &SpanLimits)) {
+        if let Some(open) = &mut self.open {
+            let limits = open.pipeline.policy.limits;
+            write(&mut open.extra, &limits);
+        }
+    }
+}
+
+impl Span for OtherSpan {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.write(|extra, limits| extra.attribute(attribute, limits));
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.write(|extra, _| extra.status(status));
+    }
+
+    fn update_name<T>(&mut self, name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.write(|extra, _| extra.name = Some(name.into()));
+    }
+
+    fn add_link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
+        self.write(|extra, limits| extra.link(Link::new(to, attributes, 0), limits));
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        if let Some(open) = self.open.take() {
+            open.end(&self.context, clock::now_or(timestamp));
+        }
+    }
+}
+
+impl Drop for OtherSpan {
+    fn drop(&mut self) {
+        self.end_with_timestamp(clock::now());
+    }
+}
