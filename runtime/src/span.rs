@@ -542,35 +542,48 @@ impl Live {
     /// The last that happens to a call that went well.
     #[inline(never)]
     fn finish(self: Box<Self>) {
+        if self.phase != Phase::Inside {
+            self.finish_outside();
+            return;
+        }
         let mut call = Some(self);
-        let guard = own::with(|thread| {
-            let guard = call.as_mut()?.finish_at_home(thread)?;
+        let gone = own::with(|thread| {
+            let guard = call.as_mut()?.finish_at_home(thread)?.stand_back(thread);
             call = thread.keep(call.take()?);
-            Some(guard)
+            Some(Gone(guard))
         });
         // What goes is dropped here, where nothing is borrowed.
-        match (guard.flatten(), call) {
+        match (gone.flatten(), call) {
             (Some(gone), _) => drop(gone),
             (None, Some(call)) => call.over(Self::end),
             (None, None) => {}
         }
     }
 
-    /// The short way of a call that has a span of ours, and nothing to it that others must know of. Gives what keeps
-    /// its context attached.
+    /// As `finish`, for a body that has left already.
+    #[inline(never)]
+    fn finish_outside(mut self: Box<Self>) {
+        let has_left = self.phase == Phase::Done;
+        if has_left && own::with(|thread| self.finish_at_home(thread).is_some()) == Some(true) {
+            self.put_back();
+        } else {
+            self.over(Self::end);
+        }
+    }
+
+    /// The short way of a call that has a span of ours, and nothing to it that others must know of.
     #[inline]
-    fn finish_at_home(&mut self, thread: &mut Thread) -> Option<Gone> {
+    fn finish_at_home(&mut self, thread: &mut Thread) -> Option<&mut Recording> {
         let Self { site, phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
         else {
             return None;
         };
-        let is_short = *phase == Phase::Inside && !outcome::has_seen(recording.id());
-        if !is_short || !recording.end_at_home(site, fields, &mut thread.home) {
+        if outcome::has_seen(recording.id()) || !recording.end_at_home(site, fields, &mut thread.home) {
             return None;
         }
         *phase = Phase::Ended;
         fields.clear();
-        Some(Gone(recording.stand_back(thread)))
+        Some(recording)
     }
 
     /// Keeps a call that is over for the next one.
