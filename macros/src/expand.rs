@@ -141,7 +141,10 @@ impl Model {
         let alone = steps.is_empty() && entry.when.is_none();
         // A call that may yet get another parent, or none at all, does not start before it is known.
         let new = match self.shape {
-            Shape::Sync if alone => emit!(inside(#site, #private::name_of(|| ()))),
+            Shape::Sync if alone && entry.attributes.is_empty() => {
+                emit!(inside(#site, #private::name_of(|| ())))
+            }
+            Shape::Sync if alone => emit!(capturing(#site, #private::name_of(|| ()))),
             Shape::Async if alone => emit!(new(#site)),
             Shape::Sync | Shape::Async => emit!(later(#site)),
             Shape::Future(_) | Shape::Stream(_) => emit!(later(__traced_site)),
@@ -183,7 +186,7 @@ impl Model {
         let private = self.private();
         let call = emit!(__traced_call);
         let records: TokenStream = self.exits.iter().map(|taken| self.take(taken, value)).collect();
-        let records = if records.is_empty() { records } else { emit!(if #call.records() { #records }) };
+        let records = if records.is_empty() { records } else { emit!(if #call.came_back() { #records }) };
         let end = match (&self.value, &self.errors) {
             (Value::Unit | Value::Never, _) if self.gives_itself() => emit!(#call.end();),
             (_, Judge::Off) => emit!(#call.pass();),

@@ -6,6 +6,7 @@
 use opentelemetry::{Context, ContextGuard};
 
 use crate::own;
+use crate::panic;
 use crate::record::Leaf;
 
 /// Shows OpenTelemetry's current context, and the leaf that is further inside, if one is; `None` where nothing is to be
@@ -45,10 +46,18 @@ impl Drop for Deciding {
     }
 }
 
-/// Makes `cx` current until the guard goes; while the thread is torn down, does nothing.
+/// Makes `cx` current until the guard goes; while the thread is torn down, or OpenTelemetry has its contexts borrowed,
+/// does nothing.
 pub(crate) fn attach(cx: Context) -> Option<ContextGuard> {
     own::with(|_| ())?;
-    Some(cx.attach())
+    panic::quietly(|| cx.attach())
+}
+
+/// Drops a guard that may have been kept for long: while the thread is torn down there is nothing to detach from.
+pub(crate) fn detach(guard: Option<ContextGuard>) {
+    if own::with(|_| ()).is_none() {
+        std::mem::forget(guard);
+    }
 }
 
 /// Makes `cx` current until the matching `pop`.
@@ -61,6 +70,6 @@ pub(crate) fn push(cx: Context) {
 /// Detaches what was pushed last.
 #[inline]
 pub(crate) fn pop() {
-    let guard = own::with(|thread| thread.attached.pop());
+    let guard = own::with(own::Thread::detach);
     drop(guard);
 }

@@ -17,7 +17,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::console::Console;
-use crate::record::Batch;
+use crate::record::{Batch, lock};
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
 
@@ -144,7 +144,7 @@ impl Queue {
 
     /// What became of the spans so far.
     pub(crate) fn counts(&self) -> Counts {
-        self.lock().counts
+        lock(&self.state).map(|state| state.counts).unwrap_or_default()
     }
 
     /// Takes as much of a batch as there is room for.
@@ -180,6 +180,11 @@ impl Queue {
             state.flushes.push(answer);
             self.wake.notify_one();
         }
+    }
+
+    /// Whether the thread is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.state).is_some_and(|state| state.finished)
     }
 
     /// What is to be said where the thread does not answer.

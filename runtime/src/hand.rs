@@ -86,7 +86,7 @@ pub struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.guard = None;
+        context::detach(self.guard.take());
         if let Some(call) = self.call.take() {
             call.conclude(std::thread::panicking() && !self.panicking);
         }

@@ -9,12 +9,13 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use opentelemetry::trace::SpanId;
 
+use crate::record::lock;
 use crate::span::Call;
 use crate::value;
 
@@ -270,8 +271,8 @@ impl Part {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut VecDeque<Seen>) -> R) -> R {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    fn change<R: Default>(&self, change: impl FnOnce(&mut VecDeque<Seen>) -> R) -> R {
+        let Some(mut seen) = lock(&self.seen) else { return R::default() };
         let result = change(&mut seen);
         self.count.store(seen.len(), Ordering::Relaxed);
         result

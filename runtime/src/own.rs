@@ -10,8 +10,9 @@ use fastrand::Rng;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{Context, ContextGuard};
 
+use crate::panic;
 use crate::pipeline::{self, Pipeline, Provider};
-use crate::record::{Collector, Leaf, Sink, Writer, whole};
+use crate::record::{Collector, Leaf, Sink, Ticks, Writer, whole};
 use crate::span::Live;
 
 /// What belongs to one thread.
@@ -21,7 +22,7 @@ pub(crate) struct Thread {
     pub(crate) is_deciding: bool,
     /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to its
     /// thread, and a call may go to another one.
-    pub(crate) attached: Vec<ContextGuard>,
+    attached: Vec<Option<ContextGuard>>,
     /// The spans that are current without a context, innermost last.
     pub(crate) leaves: Vec<Leaf>,
     /// Calls that are over, for the next ones.
@@ -57,10 +58,20 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
 }
 
 impl Thread {
-    /// Makes a context current until what is attached last is taken away.
+    /// Makes a context current until what is attached last is taken away, and says whether it could: inside of
+    /// `get_active_span` and its like, OpenTelemetry has its contexts borrowed and nothing can be attached.
     #[inline]
-    pub(crate) fn attach(&mut self, cx: Context) {
-        self.attached.push(cx.attach());
+    pub(crate) fn attach(&mut self, cx: Context) -> bool {
+        let guard = panic::quietly(|| cx.attach());
+        let is_attached = guard.is_some();
+        self.attached.push(guard);
+        is_attached
+    }
+
+    /// What was attached last.
+    #[inline]
+    pub(crate) fn detach(&mut self) -> Option<ContextGuard> {
+        self.attached.pop().flatten()
     }
 
     /// Keeps a call that is over, or gives it back if there are enough.
@@ -88,7 +99,6 @@ fn find_home() -> Option<()> {
     let Provider::Ours(recorder) = pipeline.provider() else { return None };
     let Sink::Exporters(collector) = &recorder.sink else { return None };
     let writer = Writer::new(Arc::clone(collector));
-    // The numbers are new with each pipeline: a fork has those of its parent.
     let home = Home { generation, pipeline: Arc::clone(&pipeline), writer, ids: Rng::new() };
     let before = with(|thread| thread.home.replace(home))?;
     drop(before);
@@ -117,22 +127,25 @@ impl Home {
         self.generation == generation
     }
 
+    /// An id for a span that starts now.
     #[inline]
-    pub(crate) fn span_id(&mut self) -> SpanId {
-        SpanId::from(number(&mut self.ids))
+    pub(crate) fn span_id(&mut self, now: Ticks) -> SpanId {
+        SpanId::from(number(&mut self.ids, now))
     }
 
+    /// An id for a trace that starts now.
     #[inline]
-    pub(crate) fn trace_id(&mut self) -> TraceId {
-        whole([number(&mut self.ids), number(&mut self.ids)])
+    pub(crate) fn trace_id(&mut self, now: Ticks) -> TraceId {
+        whole([number(&mut self.ids, now), number(&mut self.ids, now)])
     }
 }
 
-/// Any number but zero, which stands for no id.
+/// Any number but zero, which stands for no id. The clock has a part in it, so that a forked process, which has the
+/// generator of its parent, makes other ids.
 #[inline]
-fn number(ids: &mut Rng) -> u64 {
+fn number(ids: &mut Rng, now: Ticks) -> u64 {
     loop {
-        let number = ids.u64(..);
+        let number = ids.u64(..) ^ now.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if number != 0 {
             return number;
         }
@@ -154,5 +167,6 @@ pub(crate) fn trace_id() -> TraceId {
 }
 
 fn any_number() -> u64 {
-    IDS.try_with(|ids| number(&mut ids.borrow_mut())).unwrap_or_else(|_| number(&mut Rng::new()))
+    let now = Ticks::now();
+    IDS.try_with(|ids| number(&mut ids.borrow_mut(), now)).unwrap_or_else(|_| number(&mut Rng::new(), now))
 }

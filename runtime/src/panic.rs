@@ -3,7 +3,8 @@
 //! A span learns that it is being unwound from its own drop; the message and the place are known only to the
 //! panic hook. Ours notes them and calls the hook that was there, so that nothing else changes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,8 @@ pub(crate) struct Panic {
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
+    /// Whether a panic is expected here, and nobody's concern.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
@@ -36,12 +39,25 @@ pub(crate) fn listen() {
     LISTENING.call_once(|| {
         let next = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            if QUIET.get() {
+                return;
+            }
             if crate::pipeline::enabled() {
                 note(info);
             }
             next(info);
         }));
     });
+}
+
+/// Runs what may panic where only a panic says that it cannot be done; `None` then.
+#[inline]
+pub(crate) fn quietly<R>(run: impl FnOnce() -> R) -> Option<R> {
+    let before = QUIET.replace(true);
+    // `AssertUnwindSafe`: what is run either happens or does not.
+    let result = std::panic::catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(before);
+    result.ok()
 }
 
 fn note(info: &std::panic::PanicHookInfo<'_>) {

@@ -124,11 +124,16 @@ impl Call {
         if pipeline::enabled() { Self::found(site, None) } else { Self(None) }
     }
 
-    /// As `new`, inside the span at once, if its start needs nothing else. `body` is a name that stands in the
-    /// function.
+    /// As `new`, and inside the span at once. `body` is a name that stands in the function.
     #[inline]
     pub fn inside(site: &'static Callsite, body: &'static str) -> Self {
-        if pipeline::enabled() { Self::found(site, Some(body)) } else { Self(None) }
+        if pipeline::enabled() { Self::found(site, Some((body, Captures::Nothing))) } else { Self(None) }
+    }
+
+    /// As `inside`, for a call that captures attributes: it is not inside yet if the sampler is to see them.
+    #[inline]
+    pub fn capturing(site: &'static Callsite, body: &'static str) -> Self {
+        if pipeline::enabled() { Self::found(site, Some((body, Captures::Attributes))) } else { Self(None) }
     }
 
     /// As `new`, for a call that may yet get another parent, or that starts later.
@@ -138,13 +143,13 @@ impl Call {
     }
 
     #[inline(never)]
-    fn found(site: &'static Callsite, inside: Option<&'static str>) -> Self {
+    fn found(site: &'static Callsite, inside: Option<(&'static str, Captures)>) -> Self {
         if pipeline::captures() {
             return Self::waiting_inside(site, inside);
         }
         let glance = own::with(|thread| {
             let mut glance = Live::glance(site, thread);
-            if let (Glance::Started(live), Some(body)) = (&mut glance, inside) {
+            if let (Glance::Started(live), Some((body, _))) = (&mut glance, inside) {
                 live.go_inside(body, thread);
             }
             glance
@@ -157,10 +162,12 @@ impl Call {
     }
 
     #[inline(never)]
-    fn waiting_inside(site: &'static Callsite, inside: Option<&'static str>) -> Self {
+    fn waiting_inside(site: &'static Callsite, inside: Option<(&'static str, Captures)>) -> Self {
         let mut call = Self::waiting(site);
-        if let (Some(live), Some(body)) = (&mut call.0, inside) {
-            live.enter_unless_asked(body);
+        if let (Some(live), Some((body, captures))) = (&mut call.0, inside)
+            && !(captures == Captures::Attributes && live.is_asked_with_attributes())
+        {
+            live.enter(body, Stay::ForGood);
         }
         call
     }
@@ -191,6 +198,15 @@ impl Call {
     #[inline]
     pub fn records(&self) -> bool {
         self.0.as_ref().is_some_and(|live| live.records)
+    }
+
+    /// The body gave its value: whether attributes are to be taken from it.
+    #[inline]
+    pub fn came_back(&mut self) -> bool {
+        let Some(live) = &mut self.0 else { return false };
+        // What others wrote was written before.
+        live.left(Left::Finished);
+        live.records
     }
 
     /// `when` said no: there is no span for this call, now or later.
@@ -415,6 +431,13 @@ impl Drop for Call {
     }
 }
 
+/// What a call captures at its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Captures {
+    Nothing,
+    Attributes,
+}
+
 /// What kept the context of a call attached that is over, if anything did.
 struct Gone(#[expect(dead_code, reason = "it is there to be dropped")] Option<ContextGuard>);
 
@@ -496,13 +519,6 @@ impl Live {
             recording.stand(thread, Stay::ForGood);
         }
         self.phase = Phase::Inside;
-    }
-
-    /// Enters the body before its attributes are evaluated, unless the sampler is to see them.
-    fn enter_unless_asked(&mut self, body: &'static str) {
-        if !self.is_asked_with_attributes() {
-            self.enter(body, Stay::ForGood);
-        }
     }
 
     fn is_asked_with_attributes(&self) -> bool {

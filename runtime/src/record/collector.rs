@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::SpanData;
 use rtrb::{Producer, RingBuffer};
 
 use super::clock;
+use super::lock;
 use super::ring::{Gauge, Reader};
 use super::slot::{self, Slot};
 use crate::export::{Answer, Queue};
@@ -123,10 +124,6 @@ impl fmt::Debug for Collector {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Collector {
     /// Starts the thread.
     pub(crate) fn start(queues: Vec<Arc<Queue>>, budget: usize) -> std::io::Result<Arc<Self>> {
@@ -162,6 +159,11 @@ impl Collector {
         &self.queues
     }
 
+    /// Whether the thread is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.requests).is_some_and(|requests| requests.over)
+    }
+
     /// Whether spans are still taken.
     #[inline]
     pub(crate) fn takes(&self) -> bool {
@@ -180,14 +182,18 @@ impl Collector {
 
     pub(crate) fn gauge(&self) -> Arc<Gauge> {
         let gauge = Arc::new(Gauge::default());
-        lock(&self.gauges).living.push(Arc::clone(&gauge));
+        if let Some(mut gauges) = lock(&self.gauges) {
+            gauges.living.push(Arc::clone(&gauge));
+        }
         gauge
     }
 
     /// A new ring's end for a thread; the other one is taken up with the next sweep.
     pub(crate) fn ring(&self, slots: usize, reserved: usize, gauge: &Arc<Gauge>) -> Producer<Slot> {
         let (writer, ring) = RingBuffer::new(slots);
-        lock(&self.added).push(Reader { ring, gauge: Arc::clone(gauge), reserved });
+        if let Some(mut added) = lock(&self.added) {
+            added.push(Reader { ring, gauge: Arc::clone(gauge), reserved });
+        }
         writer
     }
 
@@ -199,11 +205,13 @@ impl Collector {
     /// Takes the record of a span that ended where no ring is.
     pub(crate) fn stray_ended(&self, record: Vec<Slot>) {
         self.strays[1].fetch_add(1, Ordering::Relaxed);
-        lock(&self.stray).push(record);
+        if let Some(mut stray) = lock(&self.stray) {
+            stray.push(record);
+        }
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        let gauges = lock(&self.gauges);
+        let Some(gauges) = lock(&self.gauges) else { return Totals::default() };
         let mut totals = gauges.dead;
         totals.started += self.strays[0].load(Ordering::Relaxed);
         totals.ended += self.strays[1].load(Ordering::Relaxed);
@@ -225,7 +233,7 @@ impl Collector {
             self.takes.store(false, Ordering::Relaxed);
         }
         let request = Request { answers, stop };
-        let mut requests = lock(&self.requests);
+        let Some(mut requests) = lock(&self.requests) else { return };
         if requests.over {
             drop(requests);
             self.answer(request);
@@ -248,7 +256,8 @@ impl Collector {
         let (mut pause, mut noted) = (SHORT, Instant::now());
         loop {
             // Taken before the rings are emptied: what they ask for is in the rings by now.
-            let requests = std::mem::take(&mut lock(&self.requests).waiting);
+            let requests = lock(&self.requests).map(|mut requests| std::mem::take(&mut requests.waiting));
+            let requests = requests.unwrap_or_default();
             let came = self.sweep(&mut rings);
             if noted.elapsed() >= NOTE {
                 clock::note();
@@ -268,7 +277,9 @@ impl Collector {
 
     /// Moves everything out of the rings, and says whether there was anything.
     fn sweep(&self, rings: &mut Vec<Reader>) -> bool {
-        rings.append(&mut lock(&self.added));
+        if let Some(mut added) = lock(&self.added) {
+            rings.append(&mut added);
+        }
         let mut batch = Batch::default();
         let mut came = false;
         rings.retain_mut(|reader| {
@@ -280,7 +291,7 @@ impl Collector {
             }
             !abandoned
         });
-        for record in std::mem::take(&mut *lock(&self.stray)) {
+        for record in lock(&self.stray).map(|mut stray| std::mem::take(&mut *stray)).unwrap_or_default() {
             came = true;
             for slot in record {
                 batch.push(slot);
@@ -318,7 +329,7 @@ impl Collector {
 
     /// Keeps the sums of threads that are gone.
     fn bury(&self) {
-        let mut gauges = lock(&self.gauges);
+        let Some(mut gauges) = lock(&self.gauges) else { return };
         let Gauges { living, dead } = &mut *gauges;
         living.retain(|gauge| {
             let lives = Arc::strong_count(gauge) > 1;
@@ -336,11 +347,11 @@ struct Over<'a>(&'a Collector);
 impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.takes.store(false, Ordering::Relaxed);
-        let mut requests = lock(&self.0.requests);
-        requests.over = true;
-        let waiting = std::mem::take(&mut requests.waiting);
-        drop(requests);
-        for request in waiting {
+        let waiting = lock(&self.0.requests).map(|mut requests| {
+            requests.over = true;
+            std::mem::take(&mut requests.waiting)
+        });
+        for request in waiting.unwrap_or_default() {
             self.0.answer(request);
         }
     }

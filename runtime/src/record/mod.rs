@@ -15,7 +15,8 @@ mod slot;
 mod tracer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{ShouldSample, SpanData};
@@ -29,6 +30,24 @@ pub(crate) use ring::Writer;
 pub(crate) use seat::whole;
 pub(crate) use slot::{Slot, attributes, write_fault, write_text};
 pub(crate) use tracer::OtherTracer;
+
+/// Locks what nobody holds for long. A process that was forked while another thread held it gets it locked for ever, and
+/// goes on without: `None` then.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let mut since = None;
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            return None;
+        }
+        std::thread::yield_now();
+    }
+}
 
 /// A pipeline of this recorder.
 pub(crate) struct Recorder {
@@ -71,20 +90,19 @@ impl Recorder {
         Self { sampler, sink, others: Mutex::default() }
     }
 
-    fn others(&self) -> MutexGuard<'_, HashMap<SpanId, OpenSpan>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The open spans of the pipeline with that number.
     pub(crate) fn open(&self, pipeline: u64) -> Vec<OpenSpan> {
         let mut open = seat::open(pipeline);
-        open.extend(self.others().values().cloned());
+        if let Some(others) = lock(&self.others) {
+            open.extend(others.values().cloned());
+        }
         open
     }
 
     /// How many spans of a trace are open.
     pub(crate) fn open_in(&self, trace: TraceId) -> usize {
-        let of_others = self.others().values().filter(|span| span.span_context.trace_id() == trace).count();
+        let of_others = lock(&self.others)
+            .map_or(0, |others| others.values().filter(|span| span.span_context.trace_id() == trace).count());
         seat::open_in(trace) + of_others
     }
 

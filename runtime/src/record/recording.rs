@@ -172,15 +172,16 @@ impl Recording {
         parent: Option<Parent>,
         over: Option<SpanId>,
     ) {
-        self.trace = parent.map_or_else(|| home.trace_id(), |parent| parent.trace);
-        self.id = home.span_id();
+        self.started = Ticks::now();
+        self.trace = parent.map_or_else(|| home.trace_id(self.started), |parent| parent.trace);
+        self.id = home.span_id(self.started);
         self.flags = parent.map_or(TraceFlags::SAMPLED, |parent| parent.flags.with_sampled(true));
         self.over = over;
         self.open(&home.pipeline, site, parent);
         home.writer.started();
     }
 
-    /// Gives the span its start; its ids it has.
+    /// Gives the span what it has from its pipeline and its parent.
     #[inline]
     fn open(&mut self, pipeline: &Pipeline, site: &'static Callsite, parent: Option<Parent>) {
         self.generation = pipeline.generation();
@@ -189,25 +190,35 @@ impl Recording {
         self.events_alone = pipeline.exceptions.are_events();
         self.parent = parent.map_or(SpanId::INVALID, |parent| parent.id);
         self.parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
-        self.started = Ticks::now();
         self.seat.take(self.id, self.trace, self.started, self.generation, site);
     }
 
     /// Makes the span current on this thread.
     #[inline]
     pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
-        match (self.leaf(), stay) {
-            (Some(leaf), _) => thread.leaves.push(leaf),
-            (None, Stay::ForGood) => thread.attach(self.context.take().unwrap_or_default()),
-            (None, Stay::ForAPoll) => thread.attach(self.context.clone().unwrap_or_default()),
+        if let Some(leaf) = self.leaf() {
+            thread.leaves.push(leaf);
+            return;
         }
+        let context = if stay == Stay::ForGood { self.context.take() } else { self.context.clone() };
+        if !thread.attach(context.unwrap_or_default()) {
+            self.stand_aside(thread);
+        }
+    }
+
+    /// Nothing can be attached: the span is current for us alone.
+    #[cold]
+    fn stand_aside(&mut self, thread: &mut Thread) {
+        thread.detach();
+        self.over = Some(Context::map_current(|cx| cx.span().span_context().span_id()));
+        thread.leaves.extend(self.leaf());
     }
 
     /// Undoes what `stand` did; what it gives is to be dropped.
     #[inline]
     pub(crate) fn stand_back(&self, thread: &mut Thread) -> Option<ContextGuard> {
         if self.over.is_none() {
-            return thread.attached.pop();
+            return thread.detach();
         }
         thread.leaves.pop();
         None
@@ -244,7 +255,7 @@ impl Recording {
             SamplingDecision::RecordOnly => false,
             SamplingDecision::RecordAndSample => true,
         };
-        (self.trace, self.id) = (trace, own::span_id());
+        (self.started, self.trace, self.id) = (Ticks::now(), trace, own::span_id());
         self.flags = flags.with_sampled(samples);
         self.open(pipeline, site, parent);
         self.over = over.filter(|_| trace_state == TraceState::NONE);

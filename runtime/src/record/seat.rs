@@ -15,6 +15,7 @@ use opentelemetry_sdk::trace::SpanLimits;
 
 use super::clock::{self, Ticks};
 use super::extra::Extra;
+use super::lock;
 use crate::callsite::{self, Callsite};
 use crate::console::OpenSpan;
 use crate::pipeline;
@@ -42,8 +43,9 @@ struct Notes {
 
 static SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
 
-fn all() -> MutexGuard<'static, Vec<&'static Seat>> {
-    SEATS.lock().unwrap_or_else(PoisonError::into_inner)
+/// Shows every seat.
+fn all<R>(f: impl FnOnce(&[&'static Seat]) -> R) -> Option<R> {
+    lock(&SEATS).map(|seats| f(&seats))
 }
 
 pub(crate) fn number(id: SpanId) -> u64 {
@@ -63,24 +65,24 @@ pub(crate) fn whole([high, low]: [u64; 2]) -> TraceId {
 /// Seats that no call has at hand.
 static FREE: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
 
-fn free() -> MutexGuard<'static, Vec<&'static Seat>> {
-    FREE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Seat {
     /// A free one.
     pub(crate) fn find() -> &'static Self {
-        let free = free().pop();
+        let free = lock(&FREE).and_then(|mut free| free.pop());
         free.unwrap_or_else(|| {
             let seat: &'static Self = Box::leak(Box::default());
-            all().push(seat);
+            if let Some(mut seats) = lock(&SEATS) {
+                seats.push(seat);
+            }
             seat
         })
     }
 
     pub(crate) fn give_back(seat: &'static Self) {
         seat.leave();
-        free().push(seat);
+        if let Some(mut free) = lock(&FREE) {
+            free.push(seat);
+        }
     }
 
     /// A span begins.
@@ -171,18 +173,18 @@ impl Seat {
 
 /// The open spans of a pipeline.
 pub(crate) fn open(pipeline: u64) -> Vec<OpenSpan> {
-    all().iter().filter_map(|seat| seat.open(pipeline)).collect()
+    all(|seats| seats.iter().filter_map(|seat| seat.open(pipeline)).collect()).unwrap_or_default()
 }
 
 /// How many spans of a trace are open.
 pub(crate) fn open_in(trace: TraceId) -> usize {
     let [high, low] = halves(trace);
-    let is_open = |seat: &&&Seat| {
+    let is_open = |seat: &&&'static Seat| {
         seat.span.load(Ordering::Acquire) != 0
             && seat.trace[0].load(Ordering::Relaxed) == high
             && seat.trace[1].load(Ordering::Relaxed) == low
     };
-    all().iter().filter(is_open).count()
+    all(|seats| seats.iter().filter(is_open).count()).unwrap_or_default()
 }
 
 /// What a context holds of a span.
@@ -235,4 +237,34 @@ impl Span for Handle {
 
     /// The span is its call's: it ends with that, and not before.
     fn end_with_timestamp(&mut self, _: SystemTime) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::SpanKind;
+    use opentelemetry::{KeyValue, trace::SpanId, trace::TraceId};
+
+    use super::{Seat, Ticks};
+    use crate::callsite::{Callsite, Origin};
+
+    static SITE: Callsite =
+        Callsite::new("a", SpanKind::Internal, 1, &Origin { scope: "", version: "", module: "", file: "" });
+
+    #[test]
+    fn what_was_written_too_late_is_no_other_spans() {
+        let (first, second) = (SpanId::from(1), SpanId::from(2));
+        let seat = Seat::default();
+        let take = |span| seat.take(span, TraceId::from(1), Ticks(0), u64::MAX, &SITE);
+        let write = |span| seat.write(span, |extra, limits| extra.attribute(KeyValue::new("a", 1), limits));
+        take(first);
+        write(first);
+        seat.leave();
+        write(first);
+        take(second);
+        assert!(seat.collect(second).is_none(), "the first one's note, which it never took up");
+        write(first);
+        assert!(seat.collect(second).is_none(), "a note to a span that is over");
+        write(second);
+        assert_eq!(seat.collect(second).unwrap().attributes.len(), 1);
+    }
 }

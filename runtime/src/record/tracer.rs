@@ -17,7 +17,7 @@ use super::clock;
 use super::extra::{Dropped, Extra};
 use super::recording::{Parent, deliver};
 use super::slot::Slot;
-use super::{Recorder, Sink};
+use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
 use crate::own;
 use crate::pipeline::{Pipeline, Provider};
@@ -114,7 +114,9 @@ impl Open {
             Sink::Exporters(collector) if context.is_sampled() => {
                 let (name, started) = (self.name.clone(), self.started);
                 let span = OpenSpan { name, span_context: context.clone(), started };
-                recorder.others().insert(context.span_id(), span);
+                if let Some(mut others) = lock(&recorder.others) {
+                    others.insert(context.span_id(), span);
+                }
                 own::started(collector);
             }
             Sink::Exporters(_) => {}
@@ -125,7 +127,9 @@ impl Open {
         let extra = std::mem::take(&mut self.extra);
         let pipeline = Arc::clone(&self.pipeline);
         let Provider::Ours(recorder) = pipeline.provider() else { return };
-        recorder.others().remove(&context.span_id());
+        if let Some(mut others) = lock(&recorder.others) {
+            others.remove(&context.span_id());
+        }
         if !context.is_sampled() {
             return;
         }

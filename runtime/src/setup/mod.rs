@@ -319,14 +319,18 @@ impl Tracing {
         let totals = self.collector.totals();
         let counts = self.collector.queues().iter().map(|queue| queue.counts());
         let counts = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
-        let dropped = Dropped {
+        let mut dropped = Dropped {
             queue_full: counts.dropped.queue_full + totals.no_room,
             after_shutdown: counts.dropped.after_shutdown + totals.too_late,
             ..counts.dropped
         };
         let open = totals.started.saturating_sub(totals.ended);
         let gone = open + counts.exported + dropped.total();
-        let waiting = totals.started.saturating_sub(gone);
+        let mut waiting = totals.started.saturating_sub(gone);
+        if self.collector.is_over() && self.collector.queues().iter().all(|queue| queue.is_over()) {
+            // Nobody is there any more to hand over what slipped in at the last moment.
+            dropped.after_shutdown += std::mem::take(&mut waiting);
+        }
         Stats { started: totals.started, open, waiting, exported: counts.exported, dropped }
     }
 
