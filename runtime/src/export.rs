@@ -17,7 +17,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::console::Console;
-use crate::record::{Batch, lock};
+use crate::record::{self, Batch, lock};
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
 
@@ -233,8 +233,9 @@ impl Queue {
     fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>) {
         let mut spans = Vec::with_capacity(BATCH);
         for Waiting { batch, spans: count } in batches {
-            for span in batch.iter().take(count) {
-                spans.push(span);
+            let calendar = record::calendar();
+            for record in batch.records().take(count) {
+                record::read(record, &calendar, &mut spans);
                 if spans.len() == BATCH {
                     self.hand_over(exporter, std::mem::replace(&mut spans, Vec::with_capacity(BATCH)));
                 }

@@ -36,12 +36,17 @@ impl Fields {
     #[inline]
     pub(crate) fn clear(&mut self) {
         (self.count, self.dropped) = (0, 0);
-        if !self.slots.is_empty() || !self.text.is_empty() {
-            self.slots.clear();
-            self.text.clear();
-            if self.text.capacity() > TEXT_KEPT {
-                self.text = String::new();
-            }
+        if self.slots.capacity() != 0 || self.text.capacity() != 0 {
+            self.empty();
+        }
+    }
+
+    #[inline(never)]
+    fn empty(&mut self) {
+        self.slots.clear();
+        self.text.clear();
+        if self.text.capacity() > TEXT_KEPT {
+            self.text = String::new();
         }
         if self.slots.capacity() > SLOTS_KEPT {
             self.slots = Vec::new();

@@ -60,7 +60,7 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
 impl Thread {
     /// Makes a context current until what is attached last is taken away, and says whether it could: inside of
     /// `get_active_span` and its like, OpenTelemetry has its contexts borrowed and nothing can be attached.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn attach(&mut self, cx: Context) -> bool {
         let guard = panic::quietly(|| cx.attach());
         let is_attached = guard.is_some();

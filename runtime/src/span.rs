@@ -494,20 +494,32 @@ impl Live {
                 Some(true) if *span.trace_state() == TraceState::NONE => {}
                 _ => return Glance::Other,
             }
-            let mut live = spare.pop().unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
-            let Self { span: Span::Ours(recording), fields, .. } = &mut *live else { return Glance::Other };
-            recording.begin(home, site, parent, site.is_leaf.then(|| span.span_id()));
+            Glance::Started(Self::child(site, home, spare.pop(), parent, cx))
+        })
+    }
+
+    /// A call whose span is our recorder's and sampled, started.
+    #[inline(never)]
+    fn child(
+        site: &'static Callsite,
+        home: &mut Home,
+        spare: Option<Box<Self>>,
+        parent: Option<Parent>,
+        cx: &Context,
+    ) -> Box<Self> {
+        let mut live = spare.unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
+        if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
+            recording.begin(home, site, parent, site.is_leaf.then(|| cx.span().span_context().span_id()));
             if !site.is_leaf {
                 recording.stand_in(cx, TraceState::NONE);
             }
             fields.limit(home.pipeline.policy.limits.max_attributes_per_span);
-            live.site = site;
-            live.caller =
-                parent.filter(|parent| !parent.is_remote).map_or(SpanId::INVALID, |parent| parent.id);
-            live.phase = Phase::Idle;
-            live.records = true;
-            Glance::Started(live)
-        })
+        }
+        live.site = site;
+        live.caller = parent.filter(|parent| !parent.is_remote).map_or(SpanId::INVALID, |parent| parent.id);
+        live.phase = Phase::Idle;
+        live.records = true;
+        live
     }
 
     /// The short way into a span of ours that has just started.
@@ -588,7 +600,8 @@ impl Live {
     }
 
     /// The short way of a call that has a span of ours, and nothing to it that others must know of.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "both ways that use it are as short as it is")]
     fn finish_at_home(&mut self, thread: &mut Thread) -> Option<&mut Recording> {
         let Self { site, phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
         else {

@@ -44,15 +44,22 @@ impl Batch {
         self.slots.push(slot);
     }
 
-    /// The spans, read.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = SpanData> {
+    /// The records.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &[Slot]> {
         let mut rest = self.slots.as_slice();
-        let calendar = clock::calendar();
         std::iter::from_fn(move || {
             let (record, behind) = rest.split_at_checked(rest.first()?.record())?;
             rest = behind;
-            slot::read(record, &calendar)
+            Some(record)
         })
+    }
+
+    /// The spans, read.
+    pub(crate) fn spans(&self) -> Vec<SpanData> {
+        let mut spans = Vec::new();
+        let calendar = clock::calendar();
+        self.records().for_each(|record| slot::read(record, &calendar, &mut spans));
+        spans
     }
 
     /// How many bytes it holds.

@@ -23,12 +23,12 @@ use opentelemetry_sdk::trace::{ShouldSample, SpanData};
 
 use crate::console::OpenSpan;
 
-pub(crate) use clock::Ticks;
+pub(crate) use clock::{Ticks, calendar};
 pub(crate) use collector::{Batch, Collector};
 pub(crate) use recording::{Fault, Leaf, Parent, Recording, Start};
 pub(crate) use ring::Writer;
 pub(crate) use seat::whole;
-pub(crate) use slot::{Slot, attributes, write_fault, write_text};
+pub(crate) use slot::{Slot, attributes, read, write_fault, write_text};
 pub(crate) use tracer::OtherTracer;
 
 /// Locks what nobody holds for long. A process that was forked while another thread held it gets it locked for ever, and
@@ -110,7 +110,7 @@ impl Recorder {
     pub(crate) fn captured(&self) -> Vec<(SpanData, bool)> {
         let Sink::Capture(Captured { begun, ended }) = &self.sink else { return Vec::new() };
         let read = |batch: &Mutex<Batch>| -> Vec<SpanData> {
-            batch.lock().unwrap_or_else(PoisonError::into_inner).iter().collect()
+            batch.lock().unwrap_or_else(PoisonError::into_inner).spans()
         };
         let id = |span: &SpanData| span.span_context.span_id();
         let mut ended: HashMap<SpanId, SpanData> =

@@ -87,7 +87,8 @@ impl Writer {
     }
 
     /// Writes a span: the head of its record, and the slots behind, of which none stays.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a head is written where it stands, or copied once more")]
     pub(crate) fn write(&mut self, head: Slot, behind: &mut Vec<Slot>) {
         if !self.collector.takes() {
             self.gauge.too_late.add(1);
@@ -102,6 +103,7 @@ impl Writer {
         behind.clear();
     }
 
+    #[inline(never)]
     fn send(&mut self, head: Slot, behind: &mut Vec<Slot>) {
         let beside = if head.has_heap() || behind.iter().any(Slot::has_heap) {
             head.heap() + behind.iter().map(Slot::heap).sum::<usize>()

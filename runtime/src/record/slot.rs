@@ -184,10 +184,10 @@ fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
     padded
 }
 
-/// Reads the span whose record begins with the first of `slots`.
-pub(crate) fn read(slots: &[Slot], calendar: &Calendar) -> Option<SpanData> {
-    match slots.split_first()? {
-        (
+/// Reads the span of a record.
+pub(crate) fn read(record: &[Slot], calendar: &Calendar, spans: &mut Vec<SpanData>) {
+    match record.split_first() {
+        Some((
             &Slot::Span {
                 site,
                 trace,
@@ -201,19 +201,20 @@ pub(crate) fn read(slots: &[Slot], calendar: &Calendar) -> Option<SpanData> {
                 placed,
             },
             behind,
-        ) => {
+        )) => {
             let head = Head { site, trace, id, parent, started, ended, flags, parent_is_remote, placed };
-            Some(read_span(&head, behind.get(..following as usize)?, calendar))
+            read_span(&head, behind.get(..following as usize).unwrap_or_default(), calendar, spans);
         }
-        (Slot::Whole(span), _) => Some((**span).clone()),
-        _ => None,
+        Some((Slot::Whole(span), _)) => spans.push((**span).clone()),
+        _ => {}
     }
 }
 
-fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar) -> SpanData {
+fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar, spans: &mut Vec<SpanData>) {
     let site = head.site;
     let start_time = calendar.time(head.started);
-    let mut span = SpanData {
+    // Where it stays from the start: a span is some four hundred bytes.
+    spans.push(SpanData {
         span_context: SpanContext::new(
             whole(head.trace),
             SpanId::from(head.id),
@@ -233,12 +234,13 @@ fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar) -> SpanDa
         links: SpanLinks::default(),
         status: Status::Unset,
         instrumentation_scope: site.scope().clone(),
-    };
+    });
+    let Some(span) = spans.last_mut() else { return };
     while let Some((slot, behind)) = following.split_first() {
         following = match slot {
-            Slot::Fault { .. } => read_fault(&mut span, slot, behind, head.started),
+            Slot::Fault { .. } => read_fault(span, slot, behind, head.started),
             Slot::Extra(extra) => {
-                read_extra(&mut span, (**extra).clone());
+                read_extra(span, (**extra).clone());
                 behind
             }
             attribute => {
@@ -251,7 +253,6 @@ fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar) -> SpanDa
     if head.placed {
         span.attributes.extend(site.code_attributes());
     }
-    span
 }
 
 /// The attributes among slots.
