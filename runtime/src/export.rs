@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -271,8 +270,7 @@ impl Queue {
         // Whoever ends a span must not wait for whoever holds stderr.
         drop(state);
         if is_first {
-            let said = "`stats()` counts further failures";
-            let _ = writeln!(std::io::stderr(), "traced: {spans} spans were not exported: {reason}; {said}");
+            crate::diagnostics::export_failed(spans, &reason);
         }
         false
     }

@@ -41,11 +41,13 @@
 //! # Features
 //!
 //! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
+//! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
 
 mod callsite;
 mod carry;
 mod console;
 mod context;
+mod diagnostics;
 mod exception;
 mod export;
 mod fields;

@@ -1,5 +1,6 @@
 //! What a span costs: `traced` beside its peers. README.md, one folder up, says what each command prints.
 
+mod floor;
 mod load;
 mod measure;
 mod null;

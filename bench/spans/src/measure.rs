@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::floor;
 use crate::peer::{self, Peer};
 use crate::report::{Measured, Pipeline, Report};
 use crate::row::{Row, Work};
@@ -34,10 +35,12 @@ pub fn run(amount: Amount) -> Report {
     let set_up = Row::ALL.into_iter().filter(|row| *row != Row::Off);
     let mut rows: Vec<_> = set_up.map(|row| measure(row, amount, &mut subjects)).collect();
     rows.push(off);
+    let floor = floor::measure(amount.rounds);
     Report {
         rounds: amount.rounds,
         spans: amount.spans,
         rows,
+        floor,
         pipelines: subjects.iter().map(Subject::pipeline).collect(),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::floor::Floor;
 use crate::peer;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -13,6 +14,7 @@ pub struct Report {
     /// Of a turn, where the peer's queue holds them.
     pub spans: u64,
     pub rows: Vec<Measured>,
+    pub floor: Floor,
     pub pipelines: Vec<Pipeline>,
 }
 
@@ -61,7 +63,13 @@ impl fmt::Display for Report {
         for row in &self.rows {
             write!(f, "{row}")?;
         }
-        writeln!(f, "\nmedians of {} rounds of {} spans", self.rounds, self.spans)?;
+        let Floor { clock_twice, in_context } = self.floor;
+        let floor = clock_twice + in_context;
+        writeln!(
+            f,
+            "\nfloor of a span in the context: clock twice {clock_twice:.1} + context {in_context:.1} = {floor:.1}"
+        )?;
+        writeln!(f, "medians of {} rounds of {} spans", self.rounds, self.spans)?;
         self.pipelines.iter().try_for_each(|pipeline| write!(f, "{pipeline}"))
     }
 }

@@ -261,6 +261,7 @@ impl Collector {
         let _over = Over(self);
         let mut rings = Vec::new();
         let (mut pause, mut noted) = (SHORT, Instant::now());
+        let mut is_said = false;
         loop {
             // Taken before the rings are emptied: what they ask for is in the rings by now.
             let requests = lock(&self.requests).map(|mut requests| std::mem::take(&mut requests.waiting));
@@ -277,6 +278,7 @@ impl Collector {
             if stops {
                 return;
             }
+            is_said = is_said || self.say_what_is_lost();
             pause = if came { SHORT } else { (pause * 2).min(LONG) };
             std::thread::park_timeout(pause);
         }
@@ -307,6 +309,16 @@ impl Collector {
         self.hand_out(&mut batch);
         self.bury();
         came
+    }
+
+    /// Says that spans are lost for want of room, if they are.
+    fn say_what_is_lost(&self) -> bool {
+        let in_queues = self.queues.iter().map(|queue| queue.counts().dropped.queue_full).max();
+        let lost = self.totals().no_room + in_queues.unwrap_or_default();
+        if lost > 0 {
+            crate::diagnostics::spans_dropped(lost);
+        }
+        lost > 0
     }
 
     fn empty(&self, reader: &mut Reader, batch: &mut Batch) -> bool {
