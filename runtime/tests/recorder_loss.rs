@@ -866,3 +866,78 @@ fn a_thread_that_dies_of_a_panic_loses_nothing() {
     }
     assert_eq!(tracing.stats().open, 0);
 }
+
+// ------------------------------------------------------------------------------------------------- how much there is
+
+#[test]
+fn a_small_buffer_holds_what_was_first_and_counts_the_rest() {
+    let _turn = turn();
+    let (exporter, gate) = gated();
+    let keeps = exporter.keeps.clone();
+    let tracing = traced::builder("small").buffer(1).exporter(exporter).install().unwrap();
+    numbered(0);
+    gate.reached();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (1..50_000).for_each(numbered));
+        }
+    });
+    let full = settled(&tracing, |stats| adds_up(stats) && stats.dropped.queue_full > 0);
+    // A ring of 16 kB for each of three threads, what the collector has moved on before, and what the exporter has.
+    assert!(full.waiting < 20_000, "{full:?}");
+    gate.open();
+    assert_eq!(tracing.flush(), Ok(()));
+    let stats = tracing.stats();
+    assert!(adds_up(&stats), "{stats:?}");
+    assert_eq!((stats.waiting, stats.exported), (0, keeps.count() as u64));
+    work();
+    assert_eq!(tracing.flush(), Ok(()));
+    assert_eq!(keeps.spans().all("work").len(), 1, "there is room again");
+}
+
+#[test]
+fn the_limits_of_a_span_are_those_of_the_set_up() {
+    #[traced(attr(a = 1, b = "two", c = 3.0), ret(value => d = value.len()))]
+    fn call() -> &'static str {
+        traced::set!(e = 5);
+        traced::event!("first");
+        traced::event!("second", x = 1, y = 2);
+        "done"
+    }
+    let _turn = turn();
+    let keeps = Keeps::default();
+    let mut limits = opentelemetry_sdk::trace::SpanLimits::default();
+    (limits.max_attributes_per_span, limits.max_events_per_span) = (2, 1);
+    let builder = traced::builder("few").code_attributes(false).limits(limits).exporter(keeps.clone());
+    let tracing = builder.install().unwrap();
+    call();
+    assert_eq!(tracing.shutdown(LONG), Ok(()));
+    let spans = keeps.spans();
+    let span = spans.one("call");
+    let keys: Vec<_> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    assert_eq!((keys, span.dropped_attributes_count), (vec!["a", "b"], 3));
+    assert_eq!((span.events.len(), span.events.dropped_count), (1, 1));
+}
+
+#[test]
+fn that_spans_are_lost_is_said_once() {
+    const TEST: &str = "that_spans_are_lost_is_said_once";
+    if let Some(ran) = process::of_its_own(TEST, Duration::from_secs(45)) {
+        ran.assert_success();
+        let said: Vec<_> = ran.said.lines().filter(|line| line.starts_with("traced: ")).collect();
+        assert_eq!(said.len(), 1, "{}", ran.said);
+        assert!(
+            said[0].contains("the queue had no room") && said[0].contains("`queue` and `buffer`"),
+            "{said:?}"
+        );
+        return;
+    }
+    let (exporter, gate) = gated();
+    let tracing = traced::builder("full").queue(1).exporter(exporter).install().unwrap();
+    for _ in 0..3 {
+        (0..1000).for_each(numbered);
+        settled(&tracing, |stats| stats.waiting < 10);
+    }
+    gate.open();
+    assert_eq!(tracing.shutdown(LONG), Ok(()));
+}
