@@ -864,6 +864,10 @@ impl Live {
     #[cold]
     fn panicked(&mut self) {
         if self.records {
+            // A span that was entered by hand was not left by the usual way; what others wrote was written before.
+            if let Span::Ours(recording) = &mut self.span {
+                recording.collect(&mut self.fields);
+            }
             let (panic, first) = crate::panic::unwinding(self.panics);
             let message = self.fields.write(|text| text.push_str(&panic.message));
             let stacktrace = (first && !panic.place.is_empty())

@@ -66,6 +66,12 @@ pub fn capture<K, S: Subject<K>>(subject: S) -> S::Captured {
     subject.captured(Recorder::start())
 }
 
+/// As [`capture`], with the SDK as the recorder, whatever the environment says: what it records is what ours must.
+#[doc(hidden)]
+pub fn capture_by_sdk<K, S: Subject<K>>(subject: S) -> S::Captured {
+    subject.captured(Recorder::sdk())
+}
+
 /// What can be captured: a closure without arguments, or a future.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a closure without arguments nor a future",

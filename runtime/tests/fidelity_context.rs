@@ -371,6 +371,20 @@ renamed
         );
     }
 
+    /// The last of a key is what a backend keeps.
+    #[test]
+    fn the_panic_of_a_span_by_hand_comes_behind_what_was_written_to_it() {
+        let (_, trace) = capture(|| {
+            std::panic::catch_unwind(|| {
+                let _step = traced::span!("step").enter();
+                traced::current().error(&std::fmt::Error);
+                panic!("later");
+            })
+            .unwrap_err();
+        });
+        assert_eq!(trace.span("step").attribute("error.type"), "panic");
+    }
+
     #[test]
     fn guards_may_go_in_any_order() {
         let ((), trace) = capture(|| {

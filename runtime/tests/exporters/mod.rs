@@ -52,6 +52,11 @@ impl Keeps {
         Spans(self.spans.lock().unwrap().clone())
     }
 
+    /// What has come since this was asked last.
+    pub(crate) fn take(&self) -> Vec<SpanData> {
+        std::mem::take(&mut *self.spans.lock().unwrap())
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.spans.lock().unwrap().len()
     }

@@ -3,9 +3,17 @@
 //! A seeded generator makes a program: a tree of calls of every form, nested, interleaved, handed to tasks and
 //! threads, failing, panicking and cancelled. The interpreter below runs it on a multi-threaded runtime under a
 //! capture; the oracle walks the same program without running anything. `TRACED_ORACLE_SEED=7` runs one program
-//! again, `TRACED_ORACLE_COUNT=100000` runs more of them.
+//! again, `TRACED_ORACLE_COUNT=100000` runs more of them. `differential` compares what two recorders make of them.
 #![allow(missing_docs)]
 #![expect(clippy::too_many_lines, reason = "a generator, an interpreter and an oracle are one `match` each")]
+
+mod differential;
+#[path = "../exporters/mod.rs"]
+#[allow(clippy::pedantic, reason = "it is as its other users are")]
+mod exporters;
+#[path = "../process/mod.rs"]
+#[allow(clippy::pedantic, reason = "as above")]
+mod process;
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -37,6 +45,8 @@ struct Node {
     guard: Option<Id>,
     steps: Vec<Step>,
     end: End,
+    /// OpenTelemetry's context has another span than this call's: that is a leaf.
+    in_leaf: bool,
 }
 
 /// Which function, or which other way to make a span.
@@ -282,11 +292,16 @@ enum End {
 }
 
 fn error_of(id: Id) -> String {
-    format!("error of {id}")
+    format!("error of {id}{}", tail_of(id))
 }
 
 fn panic_of(id: Id) -> String {
-    format!("panic of {id}")
+    format!("panic of {id}{}", tail_of(id))
+}
+
+/// Some texts are longer than others.
+fn tail_of(id: Id) -> String {
+    if id.is_multiple_of(5) { "é!".repeat(20 * id) } else { String::new() }
 }
 
 fn raise_of(id: Id) -> String {
@@ -375,7 +390,7 @@ impl Generator {
 
     fn node_of(&mut self, form: Form, place: Place) -> (Id, End) {
         let id = self.nodes.len();
-        self.nodes.push(Node { form, guard: None, steps: Vec::new(), end: End::Ok });
+        self.nodes.push(Node { form, guard: None, steps: Vec::new(), end: End::Ok, in_leaf: false });
         self.budget = self.budget.saturating_sub(1);
         let below = Place {
             depth: place.depth + 1,
@@ -430,7 +445,7 @@ impl Generator {
             })
             .0
         });
-        self.nodes[id] = Node { form, guard, steps, end: own };
+        self.nodes[id] = Node { form, guard, steps, end: own, in_leaf: below.in_leaf };
         (id, if end == End::Ok { own } else { end })
     }
 
@@ -696,6 +711,21 @@ struct Oracle<'a> {
     flows_only: bool,
 }
 
+/// What a program leaves.
+struct Prediction {
+    expected: HashMap<Id, Expected>,
+    reports: Vec<usize>,
+    detached: Vec<(Id, Id)>,
+}
+
+fn predict(nodes: &[Node]) -> Prediction {
+    let mut oracle = Oracle::new(nodes);
+    let top = oracle.run(0, None);
+    assert!(matches!(top, Flow::Ok | Flow::Err { .. }), "nothing would catch {top:?}");
+    let Oracle { expected, reports, detached, .. } = oracle;
+    Prediction { expected, reports, detached }
+}
+
 impl<'a> Oracle<'a> {
     fn new(nodes: &'a [Node]) -> Self {
         let reports = vec![0; nodes.len()];
@@ -930,7 +960,11 @@ impl fmt::Display for Oops {
     }
 }
 
-impl std::error::Error for Oops {}
+impl std::error::Error for Oops {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.len().is_multiple_of(2).then_some(&fmt::Error)
+    }
+}
 
 type Done = Result<(), Oops>;
 type SyncDone = Result<(), String>;
@@ -947,6 +981,8 @@ struct World {
 struct Program {
     nodes: Vec<Node>,
     reports: Vec<usize>,
+    /// Whether marks write to their span in other ways too.
+    scribbles: bool,
     /// Opened when everything but the detached tasks is over.
     over: Semaphore,
     /// Tasks that are given up, but go in their own time.
@@ -955,7 +991,45 @@ struct Program {
     detached: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
+impl Program {
+    fn new(nodes: Vec<Node>, reports: Vec<usize>) -> Self {
+        let (over, going, detached) = (Semaphore::new(0), Mutex::default(), Mutex::default());
+        Self { nodes, reports, scribbles: false, over, going, detached }
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.nodes.iter().enumerate().try_for_each(|(id, node)| writeln!(f, "{id}: {node:?}"))
+    }
+}
+
 impl World {
+    fn of(program: Program) -> Self {
+        Self { program: Arc::new(program), scope: Arc::new(Semaphore::new(0)) }
+    }
+
+    /// Whether the program is to `begin`, or to `run`.
+    fn is_sync(&self) -> bool {
+        self.program.nodes[0].form.is_sync()
+    }
+
+    /// The whole of a synchronous program.
+    fn begin(&self) -> Done {
+        begin(self.clone(), 0).map_err(Oops)
+    }
+
+    /// The whole of an asynchronous program, what it leaves behind included.
+    async fn run(self) -> Done {
+        let program = Arc::clone(&self.program);
+        let done = start(self, 0).await;
+        all_gone(&program.going).await;
+        program.over.add_permits(1_000);
+        all_gone(&program.detached).await;
+        all_gone(&program.going).await;
+        done
+    }
+
     fn scoped(&self) -> Self {
         Self { program: Arc::clone(&self.program), scope: Arc::new(Semaphore::new(0)) }
     }
@@ -1110,6 +1184,13 @@ fn remote(id: Id) -> SpanContext {
     SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default())
 }
 
+fn mark(w: &World, id: Id) {
+    traced::event!("mark", by = id);
+    if w.program.scribbles {
+        differential::scribble(w, id);
+    }
+}
+
 /// A synchronous function with the interpreter as its body, where the attribute sees the calls that spawn.
 macro_rules! sync_function {
     ($(#[$attribute:meta])* fn $name:ident($w:ident, $id:ident $(, $more:ident: $ty:ty)?)) => {
@@ -1119,7 +1200,7 @@ macro_rules! sync_function {
             let _guard = Guard::of(&$w, $id);
             for step in &node.steps {
                 match step {
-                    Step::Mark => traced::event!("mark", by = $id),
+                    Step::Mark => mark(&$w, $id),
                     Step::Call(child, then) => pass(*then, begin($w.clone(), *child))?,
                     Step::Catch(child, again) => {
                         match catch_unwind(AssertUnwindSafe(|| begin($w.clone(), *child))) {
@@ -1173,7 +1254,7 @@ macro_rules! function {
             let _guard = Guard::of(&$w, $id);
             for step in &node.steps {
                 match step {
-                    Step::Mark => traced::event!("mark", by = $id),
+                    Step::Mark => mark(&$w, $id),
                     Step::Yield(times) => {
                         for _ in 0..*times {
                             task::yield_now().await;
@@ -1380,7 +1461,10 @@ fn beside(w: World, id: Id, one_is_stuck: bool) -> Running {
 }
 
 sync_function! {
-    #[traced(attr(node = id))]
+    #[traced(attr(
+        node = id, even = id.is_multiple_of(2), half = 0.5, fixed = "a literal", text = tail_of(id),
+        some = id.is_multiple_of(3).then_some(id), list = [id, 7], shown = %tail_of(id), debugged = ?(id, "two"),
+    ))]
     fn plain(w, id)
 }
 sync_function! {
@@ -1389,7 +1473,7 @@ sync_function! {
     fn tracked(w, id)
 }
 sync_function! {
-    #[traced(leaf, attr(node = id))]
+    #[traced(leaf, kind = client, attr(node = id, fixed = "a literal", shown = %tail_of(id), big = u64::MAX))]
     fn sync_leaf(w, id)
 }
 sync_function! {
@@ -1405,11 +1489,11 @@ sync_function! {
     fn sync_unless(w, id, on: bool)
 }
 sync_function! {
-    #[traced(error_if(_ => false), attr(node = id))]
+    #[traced(error_if(_ => false), err(error => text = error, length = error.len()), attr(node = id))]
     fn sync_expected(w, id)
 }
 sync_function! {
-    #[traced(errors = off, attr(node = id))]
+    #[traced(errors = off, ret(?), scope = "shop", attr(node = id))]
     fn sync_ordinary(w, id)
 }
 
@@ -1419,7 +1503,7 @@ fn sync_body(w: World, id: Id) -> SyncDone {
 }
 
 function! {
-    #[traced(attr(node = id))]
+    #[traced(kind = server, ok(() => went = "well"), err(error => %error), attr(node = id, texts = ["a", "é"]))]
     async fn call(w, id)
 }
 function! {
@@ -1525,40 +1609,16 @@ fn items(w: World, id: Id) -> impl Stream<Item = Done> + Send {
 /// Runs the program of a seed; says what is wrong.
 async fn check(seed: u64) -> Result<Vec<Expected>, String> {
     let nodes = Generator::program(seed);
-    let mut oracle = Oracle::new(&nodes);
-    let top = oracle.run(0, None);
-    assert!(matches!(top, Flow::Ok | Flow::Err { .. }), "seed {seed}: nothing would catch {top:?}");
-    let Oracle { expected, reports, detached, .. } = oracle;
-    let program = Arc::new(Program {
-        nodes,
-        reports,
-        over: Semaphore::new(0),
-        going: Mutex::default(),
-        detached: Mutex::default(),
-    });
-    let world = World { program: Arc::clone(&program), scope: Arc::new(Semaphore::new(0)) };
-    let (_, trace) = if program.nodes[0].form.is_sync() {
-        capture(|| begin(world, 0).map_err(Oops))
-    } else {
-        capture(async {
-            let done = start(world.clone(), 0).await;
-            all_gone(&program.going).await;
-            program.over.add_permits(1_000);
-            all_gone(&program.detached).await;
-            all_gone(&program.going).await;
-            done
-        })
-        .await
-    };
+    let Prediction { expected, reports, detached } = predict(&nodes);
+    let world = World::of(Program::new(nodes, reports));
+    let (_, trace) =
+        if world.is_sync() { capture(|| world.begin()) } else { capture(world.clone().run()).await };
     let faults = compare(&expected, &detached, &trace);
     if faults.is_empty() {
         return Ok(expected.into_values().collect());
     }
     let mut report = format!("seed {seed}:\n{faults}\nthe program:\n");
-    for (id, node) in program.nodes.iter().enumerate() {
-        let _ = writeln!(report, "{id}: {node:?}");
-    }
-    let _ = writeln!(report, "the trace:\n{trace}");
+    let _ = writeln!(report, "{}\nthe trace:\n{trace}", world.program);
     Err(report)
 }
 
