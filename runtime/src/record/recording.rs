@@ -193,6 +193,16 @@ impl Recording {
         self.seat.take(self.id, self.trace, self.started, self.generation, site);
     }
 
+    /// As `stand`, for a span that may have begun elsewhere, and stands over what is current here.
+    pub(crate) fn stand_here(&mut self, thread: &mut Thread, stay: Stay) {
+        if self.over.is_some() {
+            // A span that has a context is no leaf: it was let in nowhere else, and may be here.
+            let has_context = self.context.is_some();
+            self.over = (!has_context).then(|| Context::map_current(|cx| cx.span().span_context().span_id()));
+        }
+        self.stand(thread, stay);
+    }
+
     /// Makes the span current on this thread.
     #[inline]
     pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
