@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -708,6 +708,38 @@ fn a_span_of_the_set_up_before_is_not_the_next_ones() {
     assert_eq!((second.stats().started, second.stats().exported, second.stats().open), (1, 1, 0));
     let stats = settled(&first, adds_up);
     assert_eq!((stats.started, stats.open + stats.dropped.after_shutdown), (3, 3), "{stats:?}");
+}
+
+#[test]
+fn of_two_set_ups_at_once_the_one_that_is_refused_leaves_nothing_running() {
+    let _turn = turn();
+    for _ in 0..200 {
+        let held = Arc::new(());
+        let exporter = || {
+            let held = Arc::clone(&held);
+            does(move |_| {
+                let _ = &held;
+                Ok(())
+            })
+        };
+        let start = Barrier::new(2);
+        let install = |exporter| {
+            start.wait();
+            traced::builder("race").exporter(exporter).install()
+        };
+        let set_ups = thread::scope(|scope| {
+            let (one, other) = (exporter(), exporter());
+            let other = scope.spawn(|| install(other));
+            [install(one), other.join().unwrap()]
+        });
+        assert_eq!(set_ups.iter().filter(|set_up| set_up.is_ok()).count(), 1);
+        drop(set_ups);
+        let begun = Instant::now();
+        while Arc::strong_count(&held) > 1 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "an exporter is still there");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[test]
