@@ -711,6 +711,44 @@ fn a_span_of_the_set_up_before_is_not_the_next_ones() {
 }
 
 #[test]
+fn a_span_that_ends_after_its_set_up_is_counted_there_wherever_it_ends() {
+    let _turn = turn();
+    let first = installed(Keeps::default());
+    let [here, before, elsewhere] = [(); 3].map(|()| polled_once(waits()));
+    let other = global::tracer("other code").start("other");
+    assert_eq!(first.shutdown(LONG), Ok(()));
+    drop(before);
+    // A thread that has never met the first set-up.
+    thread::spawn(move || drop(elsewhere)).join().unwrap();
+    let second = installed(Keeps::default());
+    work();
+    drop(here);
+    drop(other);
+    let stats = first.stats();
+    assert_eq!((stats.started, stats.open, stats.dropped.after_shutdown), (4, 0, 4), "{stats:?}");
+    assert_eq!((second.stats().started, second.stats().open), (1, 0));
+}
+
+#[test]
+fn a_call_that_waited_for_its_first_poll_across_set_ups_disturbs_no_counts() {
+    #[traced]
+    fn returned() -> impl Future<Output = ()> {
+        async { work() }
+    }
+    let _turn = turn();
+    let first = installed(Keeps::default());
+    let future = returned();
+    assert_eq!(first.shutdown(LONG), Ok(()));
+    let second = installed(Keeps::default());
+    future.now_or_never().unwrap();
+    assert_eq!(second.shutdown(LONG), Ok(()));
+    for stats in [first.stats(), second.stats()] {
+        assert!(adds_up(&stats) && stats.open == 0 && stats.waiting == 0, "{stats:?}");
+    }
+    assert_eq!(second.stats().started, second.stats().exported);
+}
+
+#[test]
 fn of_two_set_ups_at_once_the_one_that_is_refused_leaves_nothing_running() {
     let _turn = turn();
     for _ in 0..200 {

@@ -296,7 +296,7 @@ impl Recording {
                     record.extend(behind);
                 });
             }
-            Sink::Exporters(collector) if samples => own::started(collector),
+            Sink::Exporters(collector) if samples => own::started(self.generation, collector),
             Sink::Exporters(_) => {}
         }
         true
@@ -453,17 +453,18 @@ impl Recording {
 pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
     let record = RefCell::new((Some(head), behind));
     let is_delivered = own::with_home(|home| {
-        if home.is_of(generation) {
+        let is_home = home.is_of(generation);
+        if is_home {
             let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
             if let Some(head) = head.take() {
                 home.writer.write(head, behind);
             }
         }
+        is_home
     });
-    if is_delivered.is_none()
-        && let Some(pipeline) = pipeline::installed()
-        && pipeline.generation() == generation
+    if is_delivered != Some(true)
+        && let Some(pipeline) = pipeline::of_generation(generation)
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
         let (head, behind) = record.into_inner();
