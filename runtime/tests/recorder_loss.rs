@@ -305,6 +305,24 @@ fn what_does_not_fit_is_counted_and_the_newest_are_what_goes() {
 }
 
 #[test]
+fn a_small_queue_does_not_fill_up_before_an_exporter_that_has_nothing_to_do() {
+    #[traced(attr(text))]
+    fn large(text: &str) {}
+    let _turn = turn();
+    let text = "x".repeat(4000);
+    for (spans, bytes) in [(100, 64 << 20), (65_536, 400_000)] {
+        let tracing =
+            traced::builder("small").queue(spans).buffer(bytes).exporter(Keeps::default()).install().unwrap();
+        for _ in 0..10 {
+            (0..30).for_each(|_| large(&text));
+            thread::sleep(Duration::from_millis(40));
+        }
+        assert_eq!(tracing.flush(), Ok(()));
+        assert_eq!(tracing.stats().dropped.total(), 0, "{:?}", tracing.stats());
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_counted_on_every_thread() {
     let _turn = turn();
     let (exporter, gate) = gated();
