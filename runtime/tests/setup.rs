@@ -302,6 +302,29 @@ fn code_attributes_can_be_switched_off() {
     }
 }
 
+#[test]
+fn a_call_that_never_was_in_its_body_does_not_name_those_that_are() {
+    let _alone = alone();
+    struct Shop(bool);
+    impl Shop {
+        fn is_open(&self) -> bool {
+            assert!(self.0, "closed");
+            true
+        }
+        #[traced(root, attr(open = self.is_open()))]
+        fn visit(&self) {}
+    }
+    let exporter = Exporter::default();
+    let tracing = traced::builder("named").exporter(exporter.clone()).install().unwrap();
+    std::panic::catch_unwind(|| Shop(false).visit()).unwrap_err();
+    tracing.flush().unwrap();
+    Shop(true).visit();
+    tracing.flush().unwrap();
+    let spans = exporter.spans.lock().unwrap();
+    let name = spans[1].attributes.iter().find(|attribute| attribute.key.as_str() == "code.function.name");
+    assert!(name.unwrap().value.as_str().ends_with("Shop::visit"), "{name:?}");
+}
+
 /// A logger that writes its records down, for the program that would have one.
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<Record>>>);
