@@ -307,7 +307,8 @@ impl Recording {
         self.over = None;
         let parent = cx.span();
         let parent = parent.span_context();
-        let is_said = parent.is_valid() && !parent.is_sampled() && *parent.trace_state() == trace_state;
+        let is_said =
+            parent.trace_id() == trace && !parent.is_sampled() && *parent.trace_state() == trace_state;
         self.context = Some(if is_said {
             cx.clone()
         } else {
