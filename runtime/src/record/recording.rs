@@ -344,11 +344,19 @@ impl Recording {
         self.extra().merge(written, &limits);
     }
 
+    /// Whether the limits take one more event, and an exception's attributes on it.
+    fn has_room_for_event(&self) -> bool {
+        let present = self.extra.as_ref().map_or(0, |extra| extra.events.len());
+        present < self.limits.max_events_per_span as usize && self.limits.max_attributes_per_event >= 3
+    }
+
     /// An error or a panic that ends the call.
     pub(crate) fn fault(&mut self, fields: &mut Fields, fault: Fault) {
         let bytes = fault.message.len() + fault.stacktrace.as_ref().map_or(0, Range::len);
         match fault.error_type {
-            Cow::Borrowed(error_type) if self.events_alone && bytes <= slot::FAULT_IN_LINE => {
+            Cow::Borrowed(error_type)
+                if self.events_alone && bytes <= slot::FAULT_IN_LINE && self.has_room_for_event() =>
+            {
                 if fault.fails {
                     fields.push_static("error.type", error_type);
                 }
