@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::SpanKind;
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
 use crate::pipeline::Pipeline;
 
@@ -133,9 +133,13 @@ impl Callsite {
     /// The `code.*` attributes.
     pub(crate) fn code_attributes(&'static self) -> [KeyValue; 3] {
         let Origin { module, file, .. } = *self.origin;
-        let function = self.found().function.get_or_init(|| format!("{module}::{}", self.name));
+        // Its place is kept for the full name: a call that never was in its body may come before one that is.
+        let function = match self.found().function.get() {
+            Some(function) => Value::from(function.as_str()),
+            None => Value::from(format!("{module}::{}", self.name)),
+        };
         [
-            KeyValue::new("code.function.name", function.as_str()),
+            KeyValue::new("code.function.name", function),
             KeyValue::new("code.file.path", file),
             KeyValue::new("code.line.number", i64::from(self.line)),
         ]

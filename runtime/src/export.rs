@@ -146,6 +146,12 @@ impl Queue {
         lock(&self.state).map(|state| state.counts).unwrap_or_default()
     }
 
+    /// Whether what waits is worth an export: a batch, or as much as leaves less than half of the room.
+    fn has_much(&self, state: &State) -> bool {
+        let Capacity { spans, bytes } = self.capacity;
+        state.spans >= BATCH.min(spans.div_ceil(2)) || (state.spans > 0 && state.bytes >= bytes / 2)
+    }
+
     /// Takes as much of a batch as there is room for.
     pub(crate) fn push(&self, batch: &Arc<Batch>) {
         let mut state = self.lock();
@@ -158,11 +164,11 @@ impl Queue {
         let spans = batch.spans.min(room);
         state.counts.dropped.queue_full += (batch.spans - spans) as u64;
         if spans > 0 {
-            let before = state.spans;
+            let waited = self.has_much(&state);
             state.spans += spans;
             state.bytes += batch.bytes();
             state.batches.push_back(Waiting { batch: Arc::clone(batch), spans });
-            if before < BATCH && state.spans >= BATCH {
+            if !waited && self.has_much(&state) {
                 self.wake.notify_one();
             }
         }
@@ -196,7 +202,7 @@ impl Queue {
         let _finish = Finish(self);
         loop {
             let mut state = self.lock();
-            if state.spans < BATCH && state.flushes.is_empty() && state.stop.is_none() {
+            if !self.has_much(&state) && state.flushes.is_empty() && state.stop.is_none() {
                 let waited = self.wake.wait_timeout(state, DELAY).unwrap_or_else(PoisonError::into_inner);
                 state = waited.0;
             }

@@ -105,9 +105,10 @@ fn find_home() -> Option<()> {
     Some(())
 }
 
-/// Counts a span that starts on this thread.
-pub(crate) fn started(collector: &Collector) {
-    if with_home(|home| home.writer.started()).is_none() {
+/// Counts a span of a pipeline that starts on this thread.
+pub(crate) fn started(generation: u64, collector: &Collector) {
+    let started = with_home(|home| home.is_of(generation).then(|| home.writer.started()));
+    if started.flatten().is_none() {
         collector.stray_started();
     }
 }

@@ -4,7 +4,7 @@
 //! is set up. A capture travels inside the OpenTelemetry context, so it reaches exactly what its test calls.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanLimits};
 
 use crate::exception::Exceptions;
 use crate::propagation::is_deferred;
-use crate::record::{OtherTracer, Parent, Recorder};
+use crate::record::{OtherTracer, Parent, Recorder, lock};
 
 /// Something that threads read all the time, apart from what others write.
 #[repr(align(128))]
@@ -30,6 +30,8 @@ struct State {
 static STATE: Alone<State> =
     Alone(State { sinks: AtomicUsize::new(0), captures: AtomicUsize::new(0), installed: AtomicU64::new(0) });
 static INSTALLED: RwLock<Option<Arc<Pipeline>>> = RwLock::new(None);
+/// All that were installed and are still looked at.
+static KNOWN: Mutex<Vec<(u64, Weak<Pipeline>)>> = Mutex::new(Vec::new());
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// Whether any call may be recorded at all.
@@ -189,6 +191,11 @@ pub(crate) fn installed() -> Option<Arc<Pipeline>> {
     INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// The pipeline of a generation, also after its end; `None` once nobody looks at it any more.
+pub(crate) fn of_generation(generation: u64) -> Option<Arc<Pipeline>> {
+    lock(&KNOWN)?.iter().find(|(known, _)| *known == generation)?.1.upgrade()
+}
+
 /// Makes `pipeline` the installed one, or gives it back if there is one already.
 pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
     let mut installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
@@ -196,6 +203,10 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
         return Err(pipeline);
     }
     crate::panic::listen();
+    if let Some(mut known) = lock(&KNOWN) {
+        known.retain(|(_, known)| known.strong_count() > 0);
+        known.push((pipeline.generation, Arc::downgrade(&pipeline)));
+    }
     STATE.0.installed.store(pipeline.generation, Ordering::Release);
     *installed = Some(pipeline);
     STATE.0.sinks.fetch_add(1, Ordering::Relaxed);

@@ -715,7 +715,7 @@ impl Live {
     fn stand(&mut self, stay: Stay) {
         match &mut self.span {
             Span::Ours(recording) => {
-                own::with(|thread| recording.stand(thread, stay));
+                own::with(|thread| recording.stand_here(thread, stay));
             }
             Span::Foreign { cx, .. } => context::push(cx.clone()),
             Span::Waiting(_) => {}

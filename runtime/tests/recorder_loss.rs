@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -302,6 +302,24 @@ fn what_does_not_fit_is_counted_and_the_newest_are_what_goes() {
     assert_eq!(tracing.flush(), Ok(()));
     assert_eq!(keeps.spans().all("work").len(), 1, "there is room again");
     assert!(adds_up(&tracing.stats()));
+}
+
+#[test]
+fn a_small_queue_does_not_fill_up_before_an_exporter_that_has_nothing_to_do() {
+    #[traced(attr(text))]
+    fn large(text: &str) {}
+    let _turn = turn();
+    let text = "x".repeat(4000);
+    for (spans, bytes) in [(100, 64 << 20), (65_536, 400_000)] {
+        let tracing =
+            traced::builder("small").queue(spans).buffer(bytes).exporter(Keeps::default()).install().unwrap();
+        for _ in 0..10 {
+            (0..30).for_each(|_| large(&text));
+            thread::sleep(Duration::from_millis(40));
+        }
+        assert_eq!(tracing.flush(), Ok(()));
+        assert_eq!(tracing.stats().dropped.total(), 0, "{:?}", tracing.stats());
+    }
 }
 
 #[test]
@@ -708,6 +726,76 @@ fn a_span_of_the_set_up_before_is_not_the_next_ones() {
     assert_eq!((second.stats().started, second.stats().exported, second.stats().open), (1, 1, 0));
     let stats = settled(&first, adds_up);
     assert_eq!((stats.started, stats.open + stats.dropped.after_shutdown), (3, 3), "{stats:?}");
+}
+
+#[test]
+fn a_span_that_ends_after_its_set_up_is_counted_there_wherever_it_ends() {
+    let _turn = turn();
+    let first = installed(Keeps::default());
+    let [here, before, elsewhere] = [(); 3].map(|()| polled_once(waits()));
+    let other = global::tracer("other code").start("other");
+    assert_eq!(first.shutdown(LONG), Ok(()));
+    drop(before);
+    // A thread that has never met the first set-up.
+    thread::spawn(move || drop(elsewhere)).join().unwrap();
+    let second = installed(Keeps::default());
+    work();
+    drop(here);
+    drop(other);
+    let stats = first.stats();
+    assert_eq!((stats.started, stats.open, stats.dropped.after_shutdown), (4, 0, 4), "{stats:?}");
+    assert_eq!((second.stats().started, second.stats().open), (1, 0));
+}
+
+#[test]
+fn a_call_that_waited_for_its_first_poll_across_set_ups_disturbs_no_counts() {
+    #[traced]
+    fn returned() -> impl Future<Output = ()> {
+        async { work() }
+    }
+    let _turn = turn();
+    let first = installed(Keeps::default());
+    let future = returned();
+    assert_eq!(first.shutdown(LONG), Ok(()));
+    let second = installed(Keeps::default());
+    future.now_or_never().unwrap();
+    assert_eq!(second.shutdown(LONG), Ok(()));
+    for stats in [first.stats(), second.stats()] {
+        assert!(adds_up(&stats) && stats.open == 0 && stats.waiting == 0, "{stats:?}");
+    }
+    assert_eq!(second.stats().started, second.stats().exported);
+}
+
+#[test]
+fn of_two_set_ups_at_once_the_one_that_is_refused_leaves_nothing_running() {
+    let _turn = turn();
+    for _ in 0..200 {
+        let held = Arc::new(());
+        let exporter = || {
+            let held = Arc::clone(&held);
+            does(move |_| {
+                let _ = &held;
+                Ok(())
+            })
+        };
+        let start = Barrier::new(2);
+        let install = |exporter| {
+            start.wait();
+            traced::builder("race").exporter(exporter).install()
+        };
+        let set_ups = thread::scope(|scope| {
+            let (one, other) = (exporter(), exporter());
+            let other = scope.spawn(|| install(other));
+            [install(one), other.join().unwrap()]
+        });
+        assert_eq!(set_ups.iter().filter(|set_up| set_up.is_ok()).count(), 1);
+        drop(set_ups);
+        let begun = Instant::now();
+        while Arc::strong_count(&held) > 1 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "an exporter is still there");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[test]

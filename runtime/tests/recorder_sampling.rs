@@ -609,6 +609,22 @@ fn a_root_below_what_is_not_kept_is_asked_about_anew() {
 }
 
 #[test]
+fn a_root_that_is_not_kept_below_what_is_not_kept_is_sent_as_a_trace_of_its_own() {
+    #[traced]
+    fn outer() -> [TraceId; 2] {
+        [here().trace_id(), rooted()]
+    }
+    #[traced(root)]
+    fn rooted() -> TraceId {
+        here().trace_id()
+    }
+    let judge = judge(|_| drop_it());
+    let ([outer, root], _) = exported_by(at_the_root(judge.clone()), outer);
+    assert_eq!(judge.asked().iter().map(|asked| asked.trace).collect::<Vec<_>>(), [outer, root]);
+    assert_ne!(outer, root);
+}
+
+#[test]
 fn a_parent_that_is_named_decides_over_the_one_that_is_current() {
     #[traced(parent = parent)]
     fn named(parent: &SpanContext) -> Headers {

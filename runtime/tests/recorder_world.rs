@@ -1448,3 +1448,45 @@ fn a_span_that_is_left_to_a_thread_local_ends_with_the_thread() {
     });
     assert_eq!(spans.names(), ["kept"]);
 }
+
+type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[traced]
+fn first(future: &mut Boxed) {
+    assert!(poll_once(future).is_pending());
+}
+
+#[traced]
+fn second(future: &mut Boxed) {
+    assert!(poll_once(future).is_ready());
+}
+
+#[test]
+fn an_async_leaf_that_is_polled_in_another_call_is_still_what_its_calls_nest_under() {
+    #[traced(leaf)]
+    async fn leaf() {
+        tokio::task::yield_now().await;
+        inner();
+    }
+    let ((), spans) = exported(|| {
+        let mut future: Boxed = Box::pin(leaf());
+        first(&mut future);
+        elsewhere(|| second(&mut future));
+    });
+    assert_eq!(spans.path("inner"), ["inner", "leaf", "first"]);
+}
+
+#[test]
+fn a_call_that_could_not_be_attached_at_its_first_poll_is_at_the_next() {
+    #[traced]
+    async fn steps() {
+        tokio::task::yield_now().await;
+        global::tracer("other code").in_span("by other code", |_| {});
+    }
+    let ((), spans) = exported(|| {
+        let mut future: Boxed = Box::pin(steps());
+        get_active_span(|_| assert!(poll_once(&mut future).is_pending()));
+        second(&mut future);
+    });
+    assert_eq!(spans.path("by other code"), ["by other code", "steps"]);
+}

@@ -302,6 +302,47 @@ fn code_attributes_can_be_switched_off() {
     }
 }
 
+#[test]
+fn a_call_that_never_was_in_its_body_does_not_name_those_that_are() {
+    let _alone = alone();
+    struct Shop(bool);
+    impl Shop {
+        fn is_open(&self) -> bool {
+            assert!(self.0, "closed");
+            true
+        }
+        #[traced(root, attr(open = self.is_open()))]
+        fn visit(&self) {}
+    }
+    let exporter = Exporter::default();
+    let tracing = traced::builder("named").exporter(exporter.clone()).install().unwrap();
+    std::panic::catch_unwind(|| Shop(false).visit()).unwrap_err();
+    tracing.flush().unwrap();
+    Shop(true).visit();
+    tracing.flush().unwrap();
+    let spans = exporter.spans.lock().unwrap();
+    let name = spans[1].attributes.iter().find(|attribute| attribute.key.as_str() == "code.function.name");
+    assert!(name.unwrap().value.as_str().ends_with("Shop::visit"), "{name:?}");
+}
+
+#[test]
+fn an_exception_is_an_event_within_the_limits() {
+    let _alone = alone();
+    let mut limits = opentelemetry_sdk::trace::SpanLimits::default();
+    for (events, attributes, kept) in [(2, 3, 2), (1, 3, 1), (2, 1, 2)] {
+        (limits.max_events_per_span, limits.max_attributes_per_event) = (events, attributes);
+        let exporter = Exporter::default();
+        let tracing = traced::builder("limits").limits(limits).exporter(exporter.clone()).install().unwrap();
+        fails().unwrap_err();
+        tracing.shutdown(Duration::from_secs(5)).unwrap();
+        let spans = exporter.spans.lock().unwrap();
+        let events = &spans[0].events;
+        let most = events.iter().map(|event| event.attributes.len()).max().unwrap();
+        assert_eq!((events.len(), events.dropped_count), (kept, 2 - kept as u32), "{events:?}");
+        assert!(most <= attributes as usize, "{events:?}");
+    }
+}
+
 /// A logger that writes its records down, for the program that would have one.
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<Record>>>);

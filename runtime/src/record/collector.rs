@@ -74,9 +74,9 @@ pub(crate) struct Collector {
     /// Rings that the thread has not seen yet.
     added: Mutex<Vec<Reader>>,
     gauges: Mutex<Gauges>,
-    /// Spans of threads that have no ring any more, and how many of them there were.
+    /// Spans of threads that have no ring of this pipeline, and how many of them started, ended, and came too late.
     stray: Mutex<Vec<Vec<Slot>>>,
-    strays: [AtomicU64; 2],
+    strays: [AtomicU64; 3],
     requests: Mutex<Requests>,
     budget: usize,
     used: AtomicUsize,
@@ -212,6 +212,10 @@ impl Collector {
     /// Takes the record of a span that ended where no ring is.
     pub(crate) fn stray_ended(&self, record: Vec<Slot>) {
         self.strays[1].fetch_add(1, Ordering::Relaxed);
+        if !self.takes() {
+            self.strays[2].fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         if let Some(mut stray) = lock(&self.stray) {
             stray.push(record);
         }
@@ -222,6 +226,7 @@ impl Collector {
         let mut totals = gauges.dead;
         totals.started += self.strays[0].load(Ordering::Relaxed);
         totals.ended += self.strays[1].load(Ordering::Relaxed);
+        totals.too_late += self.strays[2].load(Ordering::Relaxed);
         for gauge in &gauges.living {
             totals.add(gauge);
         }

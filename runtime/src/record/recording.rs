@@ -193,6 +193,16 @@ impl Recording {
         self.seat.take(self.id, self.trace, self.started, self.generation, site);
     }
 
+    /// As `stand`, for a span that may have begun elsewhere, and stands over what is current here.
+    pub(crate) fn stand_here(&mut self, thread: &mut Thread, stay: Stay) {
+        if self.over.is_some() {
+            // A span that has a context is no leaf: it was let in nowhere else, and may be here.
+            let has_context = self.context.is_some();
+            self.over = (!has_context).then(|| Context::map_current(|cx| cx.span().span_context().span_id()));
+        }
+        self.stand(thread, stay);
+    }
+
     /// Makes the span current on this thread.
     #[inline]
     pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
@@ -286,7 +296,7 @@ impl Recording {
                     record.extend(behind);
                 });
             }
-            Sink::Exporters(collector) if samples => own::started(collector),
+            Sink::Exporters(collector) if samples => own::started(self.generation, collector),
             Sink::Exporters(_) => {}
         }
         true
@@ -297,7 +307,8 @@ impl Recording {
         self.over = None;
         let parent = cx.span();
         let parent = parent.span_context();
-        let is_said = parent.is_valid() && !parent.is_sampled() && *parent.trace_state() == trace_state;
+        let is_said =
+            parent.trace_id() == trace && !parent.is_sampled() && *parent.trace_state() == trace_state;
         self.context = Some(if is_said {
             cx.clone()
         } else {
@@ -333,11 +344,19 @@ impl Recording {
         self.extra().merge(written, &limits);
     }
 
+    /// Whether the limits take one more event, and an exception's attributes on it.
+    fn has_room_for_event(&self) -> bool {
+        let present = self.extra.as_ref().map_or(0, |extra| extra.events.len());
+        present < self.limits.max_events_per_span as usize && self.limits.max_attributes_per_event >= 3
+    }
+
     /// An error or a panic that ends the call.
     pub(crate) fn fault(&mut self, fields: &mut Fields, fault: Fault) {
         let bytes = fault.message.len() + fault.stacktrace.as_ref().map_or(0, Range::len);
         match fault.error_type {
-            Cow::Borrowed(error_type) if self.events_alone && bytes <= slot::FAULT_IN_LINE => {
+            Cow::Borrowed(error_type)
+                if self.events_alone && bytes <= slot::FAULT_IN_LINE && self.has_room_for_event() =>
+            {
                 if fault.fails {
                     fields.push_static("error.type", error_type);
                 }
@@ -443,17 +462,18 @@ impl Recording {
 pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
     let record = RefCell::new((Some(head), behind));
     let is_delivered = own::with_home(|home| {
-        if home.is_of(generation) {
+        let is_home = home.is_of(generation);
+        if is_home {
             let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
             if let Some(head) = head.take() {
                 home.writer.write(head, behind);
             }
         }
+        is_home
     });
-    if is_delivered.is_none()
-        && let Some(pipeline) = pipeline::installed()
-        && pipeline.generation() == generation
+    if is_delivered != Some(true)
+        && let Some(pipeline) = pipeline::of_generation(generation)
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
         let (head, behind) = record.into_inner();

@@ -117,7 +117,7 @@ impl Open {
                 if let Some(mut others) = lock(&recorder.others) {
                     others.insert(context.span_id(), span);
                 }
-                own::started(collector);
+                own::started(self.pipeline.generation(), collector);
             }
             Sink::Exporters(_) => {}
         }

@@ -239,7 +239,8 @@ impl Builder {
         let exceptions = exceptions_by_environment(self.exceptions);
         let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, exceptions));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
-            collector.ask(Vec::new(), Some(Duration::ZERO));
+            let unheard = collector.queues().iter().map(|_| channel().0).collect();
+            collector.ask(unheard, Some(Duration::ZERO));
             return Err(SetupError::AlreadyInstalled);
         }
         crate::value::set_limit(self.max_value_bytes);
