@@ -20,6 +20,7 @@ use super::lock;
 use super::ring::{Gauge, Reader};
 use super::slot::{self, Slot};
 use crate::export::{Answer, Queue};
+use crate::pipeline::Alone;
 
 /// How long the collector sleeps: at least, and when nothing has come for a while.
 const SHORT: Duration = Duration::from_millis(5);
@@ -80,7 +81,7 @@ pub(crate) struct Collector {
     requests: Mutex<Requests>,
     budget: usize,
     used: AtomicUsize,
-    takes: AtomicBool,
+    takes: Alone<AtomicBool>,
     thread: OnceLock<Thread>,
     process: u32,
 }
@@ -144,7 +145,7 @@ impl Collector {
             requests: Mutex::default(),
             budget,
             used: AtomicUsize::new(0),
-            takes: AtomicBool::new(true),
+            takes: Alone(AtomicBool::new(true)),
             thread: OnceLock::new(),
             process: std::process::id(),
         });
@@ -174,7 +175,7 @@ impl Collector {
     /// Whether spans are still taken.
     #[inline]
     pub(crate) fn takes(&self) -> bool {
-        self.takes.load(Ordering::Relaxed)
+        self.takes.0.load(Ordering::Relaxed)
     }
 
     pub(crate) fn budget(&self) -> usize {
@@ -242,7 +243,7 @@ impl Collector {
     /// Asks for an answer from every queue, once all that has ended by now is in them.
     pub(crate) fn ask(&self, answers: Vec<Sender<Answer>>, stop: Option<Duration>) {
         if stop.is_some() {
-            self.takes.store(false, Ordering::Relaxed);
+            self.takes.0.store(false, Ordering::Relaxed);
         }
         let request = Request { answers, stop };
         let Some(mut requests) = lock(&self.requests) else { return };
@@ -370,7 +371,7 @@ struct Over<'a>(&'a Collector);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.0.takes.store(false, Ordering::Relaxed);
+        self.0.takes.0.store(false, Ordering::Relaxed);
         let waiting = lock(&self.0.requests).map(|mut requests| {
             requests.over = true;
             std::mem::take(&mut requests.waiting)

@@ -14,7 +14,10 @@ use super::slot::Slot;
 
 /// The slots of a thread's first ring, and of its last.
 const SMALLEST: usize = 256;
-const LARGEST: usize = 65_536;
+const LARGEST: usize = 262_144;
+/// From this size on, a ring that is half full wakes the collector; a smaller one can still grow, and the collector
+/// comes by itself.
+const WAKES: usize = 65_536;
 const GROWTH: usize = 4;
 
 /// A number that one thread writes and others read.
@@ -35,6 +38,7 @@ impl Count {
 
 /// What became of the spans that a thread started, and of those that it ended.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(crate) struct Gauge {
     pub(crate) started: Count,
     pub(crate) ended: Count,
@@ -141,11 +145,10 @@ impl Writer {
 
     #[inline]
     fn pushed(&mut self) {
-        let half = self.ring.buffer().capacity() / 2;
-        if self.ring.cached_slots() >= half {
-            return;
+        let slots = self.ring.buffer().capacity();
+        if slots >= WAKES && self.ring.cached_slots() < slots / 2 {
+            self.look(slots / 2);
         }
-        self.look(half);
     }
 
     /// Wakes the collector once for each time the ring has become half full.

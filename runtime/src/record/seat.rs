@@ -20,8 +20,9 @@ use crate::callsite::{self, Callsite};
 use crate::console::OpenSpan;
 use crate::pipeline;
 
-/// One open span's place, or a free one.
+/// One open span's place, or a free one. Its neighbour may be another thread's.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(crate) struct Seat {
     /// The id of the span that has it; zero while it is free.
     span: AtomicU64,

@@ -158,7 +158,7 @@ impl Builder {
     }
 
     /// How many bytes of finished spans may wait: for each exporter, and together in the rings of all threads. Newer spans
-    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 4 MB at most. Default 64 MB.
+    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 16 MB at most. Default 64 MB.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.capacity.bytes = bytes;
         self
