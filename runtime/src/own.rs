@@ -4,6 +4,7 @@
 //! borrowed, since what is dropped may be code of others that is traced in its turn.
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -36,7 +37,8 @@ pub(crate) struct Home {
     generation: u64,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) writer: Writer,
-    ids: Rng,
+    /// One for spans and one for traces, whose ids are of both.
+    ids: [Rng; 2],
 }
 
 /// How many calls a thread keeps.
@@ -98,8 +100,12 @@ fn find_home() -> Option<()> {
     let generation = pipeline.generation();
     let Provider::Ours(recorder) = pipeline.provider() else { return None };
     let Sink::Exporters(collector) = &recorder.sink else { return None };
+    if !collector.is_here() {
+        // Nobody would ever empty the ring.
+        return None;
+    }
     let writer = Writer::new(Arc::clone(collector));
-    let home = Home { generation, pipeline: Arc::clone(&pipeline), writer, ids: Rng::new() };
+    let home = Home { generation, pipeline: Arc::clone(&pipeline), writer, ids: [rng(), rng()] };
     let before = with(|thread| thread.home.replace(home))?;
     drop(before);
     Some(())
@@ -131,13 +137,13 @@ impl Home {
     /// An id for a span that starts now.
     #[inline]
     pub(crate) fn span_id(&mut self, now: Ticks) -> SpanId {
-        SpanId::from(number(&mut self.ids, now))
+        SpanId::from(number(&mut self.ids[0], now))
     }
 
     /// An id for a trace that starts now.
     #[inline]
     pub(crate) fn trace_id(&mut self, now: Ticks) -> TraceId {
-        whole([number(&mut self.ids, now), number(&mut self.ids, now)])
+        whole(self.ids.each_mut().map(|ids| number(ids, now)))
     }
 }
 
@@ -154,7 +160,12 @@ fn number(ids: &mut Rng, now: Ticks) -> u64 {
 }
 
 thread_local! {
-    static IDS: RefCell<Rng> = RefCell::new(Rng::new());
+    static IDS: RefCell<Rng> = RefCell::new(rng());
+}
+
+/// A generator that no other thread or process has.
+fn rng() -> Rng {
+    Rng::with_seed(RandomState::new().hash_one(std::process::id()))
 }
 
 /// An id for a span that does not go home.
@@ -169,5 +180,5 @@ pub(crate) fn trace_id() -> TraceId {
 
 fn any_number() -> u64 {
     let now = Ticks::now();
-    IDS.try_with(|ids| number(&mut ids.borrow_mut(), now)).unwrap_or_else(|_| number(&mut Rng::new(), now))
+    IDS.try_with(|ids| number(&mut ids.borrow_mut(), now)).unwrap_or_else(|_| number(&mut rng(), now))
 }

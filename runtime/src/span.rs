@@ -33,8 +33,9 @@ pub(crate) struct Live {
     site: &'static Callsite,
     /// The span that was current: where an error of this call goes on, whatever its parent.
     caller: SpanId,
-    /// How many panics there had been when the body was entered.
+    /// How many panics there had been when the body was entered, and whether the thread was unwinding then.
     panics: u64,
+    was_unwinding: bool,
     phase: Phase,
     records: bool,
     span: Span,
@@ -527,6 +528,7 @@ impl Live {
     fn go_inside(&mut self, body: &'static str, thread: &mut Thread) {
         self.site.learn(body);
         self.panics = crate::panic::count();
+        self.was_unwinding = std::thread::panicking();
         if let Span::Ours(recording) = &mut self.span {
             recording.stand(thread, Stay::ForGood);
         }
@@ -543,6 +545,7 @@ impl Live {
             site,
             caller: SpanId::INVALID,
             panics: 0,
+            was_unwinding: false,
             phase: Phase::Waiting,
             records: false,
             span,
@@ -557,6 +560,7 @@ impl Live {
         let mut live = Self::new(site, Span::Waiting(Box::new(waiting)));
         live.caller = caller;
         live.panics = crate::panic::count();
+        live.was_unwinding = std::thread::panicking();
         live
     }
 
@@ -703,6 +707,7 @@ impl Live {
         }
         self.begin(body);
         self.panics = crate::panic::count();
+        self.was_unwinding = std::thread::panicking();
         self.phase = Phase::Inside;
         if let Some(timing) = &mut self.timing {
             timing.polled = Instant::now();
@@ -749,7 +754,7 @@ impl Live {
         if let Some(timing) = &mut self.timing {
             timing.busy += timing.polled.elapsed();
         }
-        if how == Left::Unseen && std::thread::panicking() {
+        if how == Left::Unseen && std::thread::panicking() && !self.was_unwinding {
             self.panicked();
         }
     }
@@ -819,7 +824,7 @@ impl Live {
             // Nothing began, or everything is over: there is nothing to end.
             Phase::Waiting | Phase::Ended => {}
             // An expression at entry or exit panicked, beside the body.
-            Phase::Idle | Phase::Done if std::thread::panicking() => self.panicked(),
+            Phase::Idle | Phase::Done if std::thread::panicking() && !self.was_unwinding => self.panicked(),
             Phase::Inside | Phase::Yielded | Phase::Done => self.end(),
             // Started, and never entered or never left again.
             Phase::Idle => {

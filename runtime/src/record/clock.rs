@@ -97,6 +97,16 @@ pub(crate) fn now_or(said: SystemTime) -> SystemTime {
     if apart < 3 * TOLERANCE { now } else { said }
 }
 
+/// What other code says of a time in a span: its clock is not quite ours, so what is just outside is at the edge.
+pub(crate) fn within(said: SystemTime, start: SystemTime, end: SystemTime) -> SystemTime {
+    let near = |edge: SystemTime, apart: Duration| if apart < 3 * TOLERANCE { edge } else { said };
+    match (start.duration_since(said), said.duration_since(end)) {
+        (Ok(before), _) => near(start, before),
+        (_, Ok(after)) => near(end, after),
+        _ => said,
+    }
+}
+
 fn unix_now() -> Duration {
     // A calendar before 1970 is not set yet.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -111,6 +111,13 @@ impl Totals {
     }
 }
 
+/// The rings as the thread knows them, and the roots that wait for another look at them.
+#[derive(Default)]
+struct Rings {
+    readers: Vec<Reader>,
+    late: Batch,
+}
+
 /// Who waits for an answer.
 #[derive(Default)]
 struct Requests {
@@ -178,11 +185,7 @@ impl Collector {
         self.takes.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn budget(&self) -> usize {
-        self.budget
-    }
-
-    /// Puts bytes aside for a ring, if there are so many.
+    /// Puts bytes aside, if there are so many.
     pub(crate) fn reserve(&self, bytes: usize) -> bool {
         let add = |used: usize| used.checked_add(bytes).filter(|&used| used <= self.budget);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
@@ -197,10 +200,10 @@ impl Collector {
     }
 
     /// A new ring's end for a thread; the other one is taken up with the next sweep.
-    pub(crate) fn ring(&self, slots: usize, reserved: usize, gauge: &Arc<Gauge>) -> Producer<Slot> {
+    pub(crate) fn ring(&self, slots: usize, reserved: usize) -> Producer<Slot> {
         let (writer, ring) = RingBuffer::new(slots);
         if let Some(mut added) = lock(&self.added) {
-            added.push(Reader { ring, gauge: Arc::clone(gauge), reserved });
+            added.push(Reader { ring, reserved, seen: 0, is_abandoned: false });
         }
         writer
     }
@@ -213,7 +216,7 @@ impl Collector {
     /// Takes the record of a span that ended where no ring is.
     pub(crate) fn stray_ended(&self, record: Vec<Slot>) {
         self.strays[1].fetch_add(1, Ordering::Relaxed);
-        if !self.takes() {
+        if !self.takes() || !self.is_here() {
             self.strays[2].fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -265,19 +268,26 @@ impl Collector {
 
     fn run(&self) {
         let _over = Over(self);
-        let mut rings = Vec::new();
+        let mut rings = Rings::default();
         let (mut pause, mut noted) = (SHORT, Instant::now());
         let mut is_said = false;
         loop {
             // Taken before the rings are emptied: what they ask for is in the rings by now.
             let requests = lock(&self.requests).map(|mut requests| std::mem::take(&mut requests.waiting));
             let requests = requests.unwrap_or_default();
-            let came = self.sweep(&mut rings);
+            let mut came = self.sweep(&mut rings);
+            if !requests.is_empty() {
+                // Roots that the first sweep has kept back.
+                came |= self.sweep(&mut rings);
+            }
             if noted.elapsed() >= NOTE {
                 clock::note();
                 noted = Instant::now();
             }
             let stops = requests.iter().any(|request| request.stop.is_some());
+            if stops {
+                self.hand_out(&mut rings.late);
+            }
             for request in requests {
                 self.answer(request);
             }
@@ -291,20 +301,31 @@ impl Collector {
     }
 
     /// Moves everything out of the rings, and says whether there was anything.
-    fn sweep(&self, rings: &mut Vec<Reader>) -> bool {
+    ///
+    /// A root goes out behind all of its trace that ended before it, on whatever threads: exporters that look at traces
+    /// can rely on that. So roots go last, and one that came while the rings were looked at waits for the next sweep, since
+    /// what is below it may be in a ring that was empty when it was looked at.
+    fn sweep(&self, rings: &mut Rings) -> bool {
         if let Some(mut added) = lock(&self.added) {
-            rings.append(&mut added);
+            rings.readers.append(&mut added);
         }
-        let mut batch = Batch::default();
-        let mut came = false;
-        rings.retain_mut(|reader| {
+        let Rings { readers, late } = rings;
+        let mut roots = std::mem::take(late);
+        for reader in readers.iter_mut() {
             // Asked first: what is written before the thread lets go is seen behind.
-            let abandoned = reader.ring.is_abandoned();
-            came |= self.empty(reader, &mut batch);
-            if abandoned {
+            reader.is_abandoned = reader.ring.is_abandoned();
+            reader.seen = reader.ring.slots();
+        }
+        let mut came = roots.spans > 0;
+        let mut batch = Batch::default();
+        for reader in readers.iter_mut() {
+            came |= self.empty(reader, &mut batch, &mut roots, late);
+        }
+        readers.retain(|reader| {
+            if reader.is_abandoned {
                 self.used.fetch_sub(reader.reserved, Ordering::Relaxed);
             }
-            !abandoned
+            !reader.is_abandoned
         });
         for record in lock(&self.stray).map(|mut stray| std::mem::take(&mut *stray)).unwrap_or_default() {
             came = true;
@@ -313,6 +334,7 @@ impl Collector {
             }
         }
         self.hand_out(&mut batch);
+        self.hand_out(&mut roots);
         self.bury();
         came
     }
@@ -327,16 +349,23 @@ impl Collector {
         lost > 0
     }
 
-    fn empty(&self, reader: &mut Reader, batch: &mut Batch) -> bool {
+    /// Moves what is in a ring to where it belongs.
+    fn empty(&self, reader: &mut Reader, batch: &mut Batch, roots: &mut Batch, late: &mut Batch) -> bool {
         let slots = reader.ring.slots();
         let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
-        let heap = batch.heap;
-        // Whoever writes a record writes all of it at once.
         batch.slots.reserve(slots);
-        for slot in chunk {
-            batch.push(slot);
+        let (mut is_root, mut heap) = (false, 0);
+        for (place, slot) in chunk.into_iter().enumerate() {
+            // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
+            is_root = slot.is_root().unwrap_or(is_root);
+            heap += slot.heap();
+            match is_root {
+                false => batch.push(slot),
+                true if place < reader.seen => roots.push(slot),
+                true => late.push(slot),
+            }
         }
-        reader.gauge.heap_out.add((batch.heap - heap) as u64);
+        self.used.fetch_sub(heap, Ordering::Relaxed);
         if batch.slots.len() >= BATCH {
             self.hand_out(batch);
         }

@@ -34,7 +34,7 @@ pub(crate) use tracer::OtherTracer;
 /// Locks what nobody holds for long. A process that was forked while another thread held it gets it locked for ever, and
 /// goes on without: `None` then.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    const PATIENCE: Duration = Duration::from_millis(500);
+    const PATIENCE: Duration = Duration::from_secs(3);
     let mut since = None;
     loop {
         match mutex.try_lock() {

@@ -14,7 +14,7 @@ use super::slot::Slot;
 
 /// The slots of a thread's first ring, and of its last.
 const SMALLEST: usize = 256;
-const LARGEST: usize = 262_144;
+const LARGEST: usize = 131_072;
 /// From this size on, a ring that is half full wakes the collector; a smaller one can still grow, and the collector
 /// comes by itself.
 const WAKES: usize = 65_536;
@@ -44,9 +44,6 @@ pub(crate) struct Gauge {
     pub(crate) ended: Count,
     pub(crate) no_room: Count,
     pub(crate) too_late: Count,
-    /// Bytes that slots hold elsewhere: those written, and those the collector has taken out.
-    heap_in: Count,
-    pub(crate) heap_out: Count,
 }
 
 /// A thread's end of its ring.
@@ -61,9 +58,11 @@ pub(crate) struct Writer {
 /// The collector's end of a ring.
 pub(crate) struct Reader {
     pub(crate) ring: Consumer<Slot>,
-    pub(crate) gauge: Arc<Gauge>,
     /// The bytes of the budget that the ring has taken.
     pub(crate) reserved: usize,
+    /// How much there was in it when all rings were looked at, and whether its thread had let go of it.
+    pub(crate) seen: usize,
+    pub(crate) is_abandoned: bool,
 }
 
 fn bytes(slots: usize) -> usize {
@@ -74,7 +73,7 @@ impl Writer {
     pub(crate) fn new(collector: Arc<Collector>) -> Self {
         let gauge = collector.gauge();
         // The first ring is there whatever the budget: without it, nothing would ever come from this thread.
-        let ring = collector.ring(SMALLEST, 0, &gauge);
+        let ring = collector.ring(SMALLEST, 0);
         Self { ring, gauge, collector, woken: false }
     }
 
@@ -119,9 +118,6 @@ impl Writer {
             && let Ok(room) = self.ring.write_chunk_uninit(slots)
         {
             room.fill_from_iter(std::iter::once(head).chain(behind.drain(..)));
-            if beside > 0 {
-                self.gauge.heap_in.add(beside as u64);
-            }
             self.pushed();
         } else {
             self.gauge.no_room.add(1);
@@ -133,14 +129,7 @@ impl Writer {
     #[inline]
     fn has_room(&mut self, slots: usize, beside: usize) -> bool {
         let fits = self.ring.cached_slots() >= slots || self.ring.slots() >= slots || self.grow(slots);
-        fits && (beside == 0 || self.may_wait(beside))
-    }
-
-    /// Whether so many bytes may wait beside the ring.
-    #[cold]
-    fn may_wait(&self, bytes: usize) -> bool {
-        let waiting = self.gauge.heap_in.get().saturating_sub(self.gauge.heap_out.get());
-        waiting + bytes as u64 <= self.collector.budget() as u64
+        fits && (beside == 0 || self.collector.reserve(beside))
     }
 
     #[inline]
@@ -172,7 +161,7 @@ impl Writer {
         if slots == present || slots < needed || !self.collector.reserve(bytes(slots)) {
             return false;
         }
-        self.ring = self.collector.ring(slots, bytes(slots), &self.gauge);
+        self.ring = self.collector.ring(slots, bytes(slots));
         self.woken = false;
         true
     }

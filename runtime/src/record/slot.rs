@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, SpanContext, SpanId, Status, TraceFlags, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::clock::{Calendar, Ticks};
+use super::clock::{self, Calendar, Ticks};
 use super::extra::{self, Extra};
 use super::recording::Fault;
 use super::seat::whole;
@@ -107,6 +107,15 @@ impl Slot {
     /// How many spans begin here: one or none.
     pub(crate) fn heads(&self) -> usize {
         usize::from(matches!(self, Self::Span { .. } | Self::Whole(_)))
+    }
+
+    /// Whether the span that begins here has no parent in this process; `None` where none begins.
+    pub(crate) fn is_root(&self) -> Option<bool> {
+        match self {
+            Self::Span { parent, parent_is_remote, .. } => Some(*parent == 0 || *parent_is_remote),
+            Self::Whole(span) => Some(span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote),
+            _ => None,
+        }
     }
 
     /// How many slots the record has that begins here.
@@ -311,11 +320,14 @@ fn read_fault<'a>(span: &mut SpanData, slot: &Slot, behind: &'a [Slot], started:
 }
 
 fn read_extra(span: &mut SpanData, extra: Extra) {
-    let Extra { name, attributes, events, links, status, trace_state, dropped } = extra;
+    let Extra { name, attributes, mut events, links, status, trace_state, dropped } = extra;
     if let Some(name) = name {
         span.name = name;
     }
     span.attributes.extend(attributes);
+    for event in &mut events {
+        event.timestamp = clock::within(event.timestamp, span.start_time, span.end_time);
+    }
     // What others wrote, they wrote before the call failed.
     span.events.events.splice(0..0, events);
     span.events.dropped_count = dropped.events;

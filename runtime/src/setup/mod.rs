@@ -158,14 +158,14 @@ impl Builder {
     }
 
     /// How many bytes of finished spans may wait: for each exporter, and together in the rings of all threads. Newer spans
-    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 16 MB at most. Default 64 MB.
+    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 8 MB at most, which it keeps. Default 64 MB.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.capacity.bytes = bytes;
         self
     }
 
-    /// How many attributes, events and links a span may have; what is beyond is dropped, and the span says how much. Default
-    /// 128 of each.
+    /// How many attributes, events and links a span may have, beside the three attributes of its call site; what is beyond is
+    /// dropped, and the span says how much. Default 128 of each.
     pub fn limits(mut self, limits: SpanLimits) -> Self {
         self.policy.limits = limits;
         self
