@@ -275,3 +275,35 @@ fn what_is_not_text_is_a_fault() {
         .read_variables(&|name| (name == "OTEL_SERVICE_NAME").then(|| OsString::from_vec(vec![b'a', 0xff])));
     assert_eq!(builder.faults[0].to_string(), "`OTEL_SERVICE_NAME` is `a\u{fffd}`; expected UTF-8");
 }
+
+#[test]
+fn each_variable_says_its_own_setting() {
+    for (variable, value, expected) in [
+        ("OTEL_SERVICE_NAME", "shop", "service.name: shop"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=b=c,", "a: b=c"),
+        ("OTEL_TRACES_EXPORTER", "console, console", "exporters: console"),
+        ("TRACING_EXPORTER", "none", "exporters: none"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_always_off", "sampler: parentbased_always_off"),
+        ("TRACING_SAMPLE_RATE", "0.1", "sampler: parentbased_traceidratio, 0.1"),
+        ("OTEL_PROPAGATORS", "none", "propagators: none"),
+        ("OTEL_PROPAGATORS", "baggage,b3", "propagators: baggage, b3"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", "queue, spans: 4096"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", "batch, spans: 7"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "7", "delay: 7ms"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "7", "events of a span: 7"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "7", "links of a span: 7"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of an event: 7"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a link: 7"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7", "text, bytes: 7"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7", "text, bytes: 7"),
+    ] {
+        let mut told = told(&[(variable, value)]);
+        told.retain(|line| line != "service.name: checkout (code)");
+        assert_eq!(told, [format!("{expected} ({variable})")]);
+    }
+    let limits =
+        in_an_environment(builder("checkout"), &[("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "7")]).policy.limits;
+    assert_eq!((limits.max_attributes_per_link, limits.max_attributes_per_event), (7, 128));
+}
