@@ -36,6 +36,11 @@ fn said_by(role: &str, variables: &[(&str, &str)]) -> String {
 fn the_process_that_is_started() {
     match std::env::var(ROLE).as_deref() {
         Ok("init") => init(),
+        #[cfg(feature = "otlp")]
+        Ok("init in a runtime") => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { init() });
+        }
         Ok("kept") => kept(|builder| builder.read_environment()),
         Ok("in code") => kept(|builder| builder),
         Ok("batches") => batches(),
@@ -200,7 +205,7 @@ fn switched_off_nothing_is_made_or_evaluated_and_what_passes_through_is_passed_o
         // What is wrong with the rest must not keep the switch from working.
         let said = said_by(
             "init",
-            &[variable, ("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_PROPAGATORS", "tracecontext,b3")],
+            &[variable, ("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_PROPAGATORS", "tracecontext,b3")],
         );
         assert!(!said.contains("evaluated") && !said.contains("└─"), "{said}");
         assert_says(
@@ -249,11 +254,11 @@ fn the_exporter_none_prints_nothing_and_the_counts_add_up() {
 
 #[test]
 fn wrong_values_keep_the_set_up_from_being_made() {
-    let said = said_by("init", &[("OTEL_TRACES_SAMPLER", "alwayson"), ("TRACING_EXPORTER", "otlp")]);
+    let said = said_by("init", &[("OTEL_TRACES_SAMPLER", "alwayson"), ("TRACING_EXPORTER", "zipkin")]);
     assert_says(
         &said,
         &[
-            "error: the environment says what cannot be done:\n    `TRACING_EXPORTER` is `otlp`; no exporter `otlp`",
+            "error: the environment says what cannot be done:\n    `TRACING_EXPORTER` is `zipkin`; no exporter `zipkin`",
             "\n    `OTEL_TRACES_SAMPLER` is `alwayson`; did you mean `always_on`?\n",
         ],
     );
@@ -349,4 +354,51 @@ fn batches_delay_and_queue_are_as_told() {
 
     assert_says(&said_by("full", &[("OTEL_BSP_MAX_QUEUE_SIZE", "2")]), &["something was dropped: true"]);
     assert_says(&said_by("full", &[]), &["something was dropped: false"]);
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_arrives_with_its_headers_also_from_a_runtime_of_one_thread() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    for (role, status) in [("init", "200 OK"), ("init in a runtime", "200 OK"), ("init", "400 Bad Request")] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let receiver = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+            }
+            let head = head.to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            let mut body = vec![0; length.parse().unwrap()];
+            reader.read_exact(&mut body).unwrap();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            (head, String::from_utf8_lossy(&body).into_owned())
+        });
+        let said = said_by(
+            role,
+            &[
+                ("OTEL_TRACES_EXPORTER", "otlp"),
+                ("OTEL_SERVICE_NAME", "shop"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue%20inc"),
+            ],
+        );
+        assert_says(
+            &said,
+            &[
+                &format!("otlp, endpoint: {endpoint}/v1/traces (OTEL_EXPORTER_OTLP_ENDPOINT)\n"),
+                if status == "200 OK" { "exported: 3," } else { "export_failed: 3," },
+                "shut down: ",
+            ],
+        );
+        let (head, body) = receiver.join().unwrap();
+        assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
+        assert_says(&head, &["content-type: application/x-protobuf\r\n", "x-tenant: blue inc\r\n"]);
+        assert_says(&body, &["shop", "order", "by other code", "a long text"]);
+    }
 }

@@ -46,12 +46,16 @@ pub(super) struct Told<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Console,
+    #[cfg(feature = "otlp")]
+    Otlp,
 }
 
 impl Named {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Console => "console",
+            #[cfg(feature = "otlp")]
+            Self::Otlp => "otlp",
         }
     }
 }
@@ -86,12 +90,15 @@ impl Chosen {
 }
 
 /// All that the environment says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Environment {
     pub(super) enabled: Option<Told<bool>>,
     /// In the order in which they count: the last one of a key does.
     pub(super) resource: Vec<Told<KeyValue>>,
     pub(super) exporters: Option<Told<Vec<Named>>>,
+    /// What the exporter of that name needs, where there is to be one.
+    #[cfg(feature = "otlp")]
+    pub(super) otlp: Option<super::otlp::Otlp>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
     pub(super) queue: Option<Told<usize>>,
@@ -151,36 +158,40 @@ const WHILE_ON: [&str; 18] = [
     VALUE,
 ];
 
+/// What the exporter `otlp` needs, and nobody else.
+const OTLP: [&str; 11] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+];
+
 /// What OpenTelemetry or other tools know, and this crate does not heed.
-const UNHEEDED: [&str; 29] = [
+const UNHEEDED: [&str; 18] = [
     "JAEGER_ENDPOINT",
     "OTEL_BSP_EXPORT_TIMEOUT",
     "OTEL_CONFIG_FILE",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_INSECURE",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
     "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
     "OTEL_EXPORTER_JAEGER_ENDPOINT",
     "OTEL_EXPORTER_JAEGER_AGENT_HOST",
     "OTEL_EXPORTER_JAEGER_AGENT_PORT",
     "OTEL_LOG_LEVEL",
-    "OTLP_ENDPOINT",
     "ZIPKIN_ENDPOINT",
 ];
 
@@ -203,12 +214,30 @@ impl Environment {
             }
             _ => environment.read_rest(&mut variables),
         }
+        if !environment.has_otlp() {
+            for name in OTLP {
+                if variables.is_set(name) {
+                    variables.ignore(name, "there is no exporter `otlp`");
+                }
+            }
+        }
         for name in UNHEEDED {
             if variables.is_set(name) {
                 variables.ignore(name, "nothing here heeds it yet");
             }
         }
         Self { enabled, ignored: variables.ignored, faults: variables.faults, ..environment }
+    }
+
+    #[cfg(feature = "otlp")]
+    fn has_otlp(&self) -> bool {
+        self.otlp.is_some()
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is asked")]
+    fn has_otlp(&self) -> bool {
+        false
     }
 
     fn read_rest(&mut self, variables: &mut Variables<'_>) {
@@ -226,6 +255,10 @@ impl Environment {
             self.resource.push(Told { value, variable: SERVICE });
         }
         self.exporters = variables.first([(EXPORTER, exporters), (EXPORTER_SHORT, exporters)]);
+        #[cfg(feature = "otlp")]
+        if self.exporters.as_ref().is_some_and(|told| told.value.contains(&Named::Otlp)) {
+            self.otlp = Some(super::otlp::Otlp::read(variables));
+        }
         self.sampler = sampler(variables);
         self.queue = variables.told(QUEUE, positive);
         self.batch = variables.told(BATCH, positive);
@@ -246,10 +279,10 @@ impl Environment {
 }
 
 /// What a text means, or what is wrong with it.
-type Judge<T> = fn(&str) -> Result<T, String>;
+pub(super) type Judge<T> = fn(&str) -> Result<T, String>;
 
 /// The variables, and what was found wanting.
-struct Variables<'a> {
+pub(super) struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
     ignored: Vec<Ignored>,
     faults: Vec<EnvironmentFault>,
@@ -280,7 +313,10 @@ impl Variables<'_> {
     }
 
     /// What the first of several that is set says; the others are ignored.
-    fn first<T, const N: usize>(&mut self, several: [(&'static str, Judge<T>); N]) -> Option<Told<T>> {
+    pub(super) fn first<T, const N: usize>(
+        &mut self,
+        several: [(&'static str, Judge<T>); N],
+    ) -> Option<Told<T>> {
         let mut set = several.into_iter().filter(|(variable, _)| self.is_set(variable)).collect::<Vec<_>>();
         if set.is_empty() {
             return None;
@@ -297,7 +333,9 @@ impl Variables<'_> {
     }
 
     fn fault(&mut self, variable: &'static str, value: &str, reason: String) {
-        let value = if is_secret(value) { "***".to_owned() } else { clean(value) };
+        // Headers are for keys, and an address may have one before its host.
+        let hides = is_secret(value) || variable.ends_with("_HEADERS") || value.contains('@');
+        let value = if hides { "***".to_owned() } else { clean(value) };
         self.faults.push(EnvironmentFault { variable, value, reason });
     }
 }
@@ -333,7 +371,7 @@ fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-fn milliseconds(text: &str) -> Result<Duration, String> {
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "milliseconds, a whole number from 1 to 4294967295";
     match number::<u32>(text, EXPECTED)? {
         0 => Err(format!("expected {EXPECTED}")),
@@ -368,20 +406,44 @@ fn list<'a>(text: &'a str, names: &[&str]) -> Result<Vec<&'a str>, String> {
 }
 
 fn exporters(text: &str) -> Result<Vec<Named>, String> {
+    let mut named = Vec::new();
     for word in text.split(',').map(str::trim) {
-        if let "otlp" | "zipkin" | "jaeger" = word {
-            return Err(format!(
-                "no exporter `{word}` is built in yet; give one with `builder(…).read_environment().exporter(…)`, and \
-                 `console` or `none` here"
-            ));
+        let name = match word {
+            "console" => Some(Named::Console),
+            #[cfg(feature = "otlp")]
+            "otlp" => Some(Named::Otlp),
+            #[cfg(not(feature = "otlp"))]
+            "otlp" => {
+                return Err(
+                    "no exporter `otlp` is built in; enable the feature `otlp` of `traced`".to_owned()
+                );
+            }
+            "jaeger" => {
+                return Err("no exporter `jaeger` is built in; Jaeger takes `otlp`, on port 4318".to_owned());
+            }
+            "zipkin" => {
+                return Err("no exporter `zipkin` is built in yet; give one with \
+                            `builder(…).read_environment().exporter(…)`"
+                    .to_owned());
+            }
+            "none" => None,
+            _ => {
+                let allowed = if cfg!(feature = "otlp") {
+                    "`console`, `otlp` or `none`"
+                } else {
+                    "`console` or `none`"
+                };
+                return Err(format!("`{}` is not known; expected {allowed}", clean(word)));
+            }
+        };
+        if !named.contains(&name) {
+            named.push(name);
         }
     }
-    // What is left to choose is few enough to be told in full.
-    let names = list(text, &["console", "none"]).map_err(|reason| match reason.split_once("; ") {
-        Some((fault, _)) => format!("{fault}; expected `console` or `none`"),
-        None => reason,
-    })?;
-    Ok(names.into_iter().map(|_| Named::Console).collect())
+    if named.len() > 1 && named.contains(&None) {
+        return Err("`none` stands alone".to_owned());
+    }
+    Ok(named.into_iter().flatten().collect())
 }
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
@@ -466,7 +528,7 @@ fn attribute(member: &str, shown: &str) -> Result<KeyValue, String> {
     }
 }
 
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let is_code =
         |rest: &str| rest.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if text.split('%').skip(1).all(is_code) { percent_decoded(text) } else { None }

@@ -8,6 +8,14 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Setting {
     Exporters,
+    #[cfg(feature = "otlp")]
+    OtlpEndpoint,
+    #[cfg(feature = "otlp")]
+    OtlpTimeout,
+    #[cfg(feature = "otlp")]
+    OtlpCompression,
+    #[cfg(feature = "otlp")]
+    OtlpHeaders,
     Sampler,
     Propagators,
     Queue,
@@ -28,6 +36,14 @@ impl Setting {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Exporters => "exporters",
+            #[cfg(feature = "otlp")]
+            Self::OtlpEndpoint => "otlp, endpoint",
+            #[cfg(feature = "otlp")]
+            Self::OtlpTimeout => "otlp, timeout",
+            #[cfg(feature = "otlp")]
+            Self::OtlpCompression => "otlp, compression",
+            #[cfg(feature = "otlp")]
+            Self::OtlpHeaders => "otlp, headers",
             Self::Sampler => "sampler",
             Self::Propagators => "propagators",
             Self::Queue => "queue, spans",

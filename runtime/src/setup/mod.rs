@@ -3,6 +3,8 @@
 mod environment;
 mod explanation;
 mod name;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod sampling;
 #[cfg(test)]
 mod tests;
@@ -84,6 +86,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         max_value_bytes: crate::value::DEFAULT_LIMIT,
         exceptions: Exceptions::default(),
         exporters: Exporters(None),
+        exporter_settings: Vec::new(),
         capacity: Capacity { spans: SPANS, bytes: BYTES },
         pace: Pace::default(),
         origins: Origins::default(),
@@ -137,6 +140,8 @@ pub struct Builder {
     max_value_bytes: usize,
     exceptions: Exceptions,
     exporters: Exporters,
+    /// What else there is to tell of those that the environment named.
+    exporter_settings: Vec<(Setting, String, Origin)>,
     capacity: Capacity,
     pace: Pace,
     origins: Origins,
@@ -182,7 +187,12 @@ impl Builder {
     /// | `OTEL_SDK_DISABLED`, else `ENABLE_TRACING` | whether there is tracing at all; code cannot overrule it | `true`, `false` |
     /// | `OTEL_SERVICE_NAME` | the service's name, also before `service.name` in the next | text |
     /// | `OTEL_RESOURCE_ATTRIBUTES` | attributes of the service | `key=value,key=value`, values percent-encoded |
-    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | `console`, or `none` |
+    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` (feature `otlp`); or `none` |
+    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; to the latter two, `/v1/traces` is added | a URL with `http://`; without it `http://localhost:4318/v1/traces` |
+    /// | `OTEL_EXPORTER_OTLP_HEADERS` | what `otlp` sends beside, such as a key | `name=value,name=value`, values percent-encoded |
+    /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long `otlp` waits for an answer | milliseconds; without it 10,000 |
+    /// | `OTEL_EXPORTER_OTLP_COMPRESSION` | how `otlp` packs | `gzip`, `none` |
+    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf` |
     /// | `OTEL_TRACES_SAMPLER` | [which spans are kept](Self::sampler) | `always_on`, `always_off`, `traceidratio`, each also with `parentbased_` before it |
     /// | `OTEL_TRACES_SAMPLER_ARG` | the share of the two with `traceidratio`; without it, all | 0 to 1 |
     /// | `TRACING_SAMPLE_RATE`, without `OTEL_TRACES_SAMPLER` | the share of the roots; others follow their parents | 0 to 1 |
@@ -194,6 +204,8 @@ impl Builder {
     /// | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | events, links of a span | 0 or more |
     /// | `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | attributes of an event, a link | 0 or more |
     /// | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, else `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | [how long a text may be](Self::max_value_bytes): in bytes, where OpenTelemetry counts characters | 0 or more |
+    ///
+    /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
     /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`] says so.
@@ -212,14 +224,36 @@ impl Builder {
             }
         }
 
-        let told = Environment::read(lookup);
+        let mut told = Environment::read(lookup);
         for Told { value, variable } in told.resource {
             self.resource.push((value, Origin::Variable(variable)));
         }
         if let Some(Told { value: named, variable }) = told.exporters {
             self.origins.say(Setting::Exporters, Origin::Variable(variable));
-            let console = |_| (Box::new(Console::new()) as Box<dyn Export>, Named::Console.name());
-            self.exporters.0 = Some(named.into_iter().map(console).collect());
+            let console = || Box::new(Console::new()) as Box<dyn Export>;
+            let mut exporters = Vec::new();
+            for named in named {
+                let exporter = match named {
+                    Named::Console => Ok(console()),
+                    #[cfg(feature = "otlp")]
+                    Named::Otlp => match &told.otlp {
+                        Some(otlp) => otlp.exporter().map(|exporter| Box::new(exporter) as Box<dyn Export>),
+                        None => continue,
+                    },
+                };
+                match exporter {
+                    Ok(exporter) => exporters.push((exporter, named.name())),
+                    Err(reason) => {
+                        let value = named.name().to_owned();
+                        told.faults.push(EnvironmentFault { variable, value, reason });
+                    }
+                }
+            }
+            self.exporters.0 = Some(exporters);
+            #[cfg(feature = "otlp")]
+            if let Some(otlp) = &told.otlp {
+                self.exporter_settings = otlp.settings();
+            }
         }
         if let Some(Told { value: Chosen { sampler, policy, name }, variable }) = told.sampler {
             self.origins.say(Setting::Sampler, Origin::Variable(variable));
@@ -270,6 +304,11 @@ impl Builder {
     pub fn exporter<E: SpanExporter + 'static>(mut self, exporter: E) -> Self {
         if self.origins.of(Setting::Exporters) != Origin::Code {
             self.exporters.0 = None;
+        }
+        for (_, _, origin) in std::mem::take(&mut self.exporter_settings) {
+            if let Origin::Variable(variable) = origin {
+                self.origins.ignore(variable, CODE_SPEAKS_LAST);
+            }
         }
         self.origins.say(Setting::Exporters, Origin::Code);
         let name = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Console>() {
@@ -480,8 +519,11 @@ impl Builder {
             (batch, queue) if batch > queue => format!("{queue}, all that the queue has, of {batch}"),
             (batch, _) => batch.to_string(),
         };
+        explanation.setting(Setting::Exporters, self.exporters.names(), self.origins.of(Setting::Exporters));
+        for (setting, value, origin) in &self.exporter_settings {
+            explanation.setting(*setting, value.clone(), *origin);
+        }
         for (setting, value) in [
-            (Setting::Exporters, self.exporters.names()),
             (Setting::Sampler, self.sampler_name.clone()),
             (Setting::Propagators, self.propagator_names()),
             (Setting::Queue, self.capacity.spans.to_string()),

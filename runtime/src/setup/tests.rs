@@ -82,7 +82,7 @@ code attributes: false (code)
 exceptions: span events (default)
 ignored: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` wins
 ignored: OTEL_BSP_EXPORT_TIMEOUT: nothing here heeds it yet
-ignored: OTEL_EXPORTER_OTLP_HEADERS: nothing here heeds it yet
+ignored: OTEL_EXPORTER_OTLP_HEADERS: there is no exporter `otlp`
 ignored: OTEL_RESOURCE_ATTRIBUTES: its `service.name` alone, which `OTEL_SERVICE_NAME` says
 ignored: TRACING_SAMPLE_RATE: `OTEL_TRACES_SAMPLER` wins
 "
@@ -161,6 +161,7 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
             "a=100%",
             "`a=100%` has a `%` that encodes nothing; expected UTF-8 in percents, and `%25` for `%`",
         ),
+        #[cfg(not(feature = "otlp"))]
         ("OTEL_TRACES_EXPORTER", "consle", "`consle` is not known; expected `console` or `none`"),
         ("OTEL_TRACES_EXPORTER", "console,none", "`none` stands alone"),
         ("OTEL_TRACES_SAMPLER", "alwys_off", "did you mean `always_off`?"),
@@ -187,14 +188,18 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
     ] {
         assert_eq!(faults(&[(variable, value)]), [format!("`{variable}` is `{value}`; {expected}")]);
     }
-    for (variable, word) in
-        [("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "zipkin"), ("TRACING_EXPORTER", "jaeger")]
-    {
+    for (variable, word) in [("OTEL_TRACES_EXPORTER", "zipkin"), ("TRACING_EXPORTER", "jaeger")] {
         let [fault] = faults(&[(variable, word)]).try_into().unwrap();
-        let begin =
-            format!("`{variable}` is `{word}`; no exporter `{word}` is built in yet; give one with `");
+        let begin = format!("`{variable}` is `{word}`; no exporter `{word}` is built in");
         assert!(fault.starts_with(&begin), "{fault}");
     }
+    #[cfg(not(feature = "otlp"))]
+    assert_eq!(
+        faults(&[("OTEL_TRACES_EXPORTER", "console,otlp")]),
+        [
+            "`OTEL_TRACES_EXPORTER` is `console,otlp`; no exporter `otlp` is built in; enable the feature `otlp` of `traced`"
+        ]
+    );
     assert_eq!(
         faults(&[("OTEL_BSP_MAX_QUEUE_SIZE", "10"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "11")]),
         [
@@ -306,4 +311,50 @@ fn each_variable_says_its_own_setting() {
     let limits =
         in_an_environment(builder("checkout"), &[("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "7")]).policy.limits;
     assert_eq!((limits.max_attributes_per_link, limits.max_attributes_per_event), (7, 128));
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_is_told_without_its_secrets_and_its_faults_are() {
+    let otlp = ("OTEL_TRACES_EXPORTER", "otlp,console");
+    assert_eq!(
+        told(&[
+            otlp,
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@collector:4318/"),
+            ("OTLP_ENDPOINT", "http://elsewhere"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2,x-tenant=blue"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ]),
+        [
+            "service.name: checkout (code)",
+            "exporters: otlp, console (OTEL_TRACES_EXPORTER)",
+            "otlp, endpoint: http://***@collector:4318/v1/traces (OTEL_EXPORTER_OTLP_ENDPOINT)",
+            "otlp, timeout: 3s (OTEL_EXPORTER_OTLP_TIMEOUT)",
+            "otlp, compression: gzip (OTEL_EXPORTER_OTLP_COMPRESSION)",
+            "otlp, headers: authorization, x-tenant (OTEL_EXPORTER_OTLP_HEADERS)",
+            "ignored: OTLP_ENDPOINT: `OTEL_EXPORTER_OTLP_ENDPOINT` wins",
+        ]
+    );
+    for (variable, value, expected) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "expected a URL, like `http://localhost:4318`"),
+        ("OTLP_ENDPOINT", "http://", "expected a URL, like `http://localhost:4318`"),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+            "10s",
+            "expected milliseconds, a whole number from 1 to 4294967295",
+        ),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "expected `gzip` or `none`"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "expected `name=value,name=value`, values percent-encoded"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b%0d", "expected `name=value,name=value`, values percent-encoded"),
+    ] {
+        let shown = if variable.ends_with("HEADERS") { "***" } else { value };
+        assert_eq!(faults(&[otlp, (variable, value)]), [format!("`{variable}` is `{shown}`; {expected}")]);
+    }
+    for (variable, value) in
+        [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTLP_ENDPOINT", "https://me:hunter2@collector")]
+    {
+        let [fault] = faults(&[otlp, (variable, value)]).try_into().unwrap();
+        assert!(fault.contains("not built in yet; expected `http") && !fault.contains("hunter2"), "{fault}");
+    }
 }
