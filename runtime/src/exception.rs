@@ -84,6 +84,15 @@ impl Exceptions {
         (self, None)
     }
 
+    /// What becomes of exceptions, in words.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.signal {
+            Signal::Event => "span events",
+            Signal::Log => "log records",
+            Signal::Both => "span events and log records",
+        }
+    }
+
     /// Whether exceptions are span events and nothing else.
     pub(crate) fn are_events(&self) -> bool {
         self.signal == Signal::Event

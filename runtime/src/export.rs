@@ -20,10 +20,8 @@ use crate::record::{self, Batch, lock};
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
 
-/// How many spans an exporter gets at once.
+/// How much room is made for spans that are handed over together; more is found as it is needed.
 const BATCH: usize = 512;
-/// How long a span may wait for company.
-const DELAY: Duration = Duration::from_millis(200);
 
 /// What the console asks: how many spans of a trace have not ended.
 pub(crate) type OpenIn = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;
@@ -68,9 +66,25 @@ pub(crate) struct Capacity {
     pub(crate) bytes: usize,
 }
 
+/// When spans are handed over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How many an exporter gets at once, at most.
+    pub(crate) batch: usize,
+    /// How long a span may wait for company.
+    pub(crate) delay: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { batch: BATCH, delay: Duration::from_millis(200) }
+    }
+}
+
 /// The spans that wait for one exporter.
 pub(crate) struct Queue {
     capacity: Capacity,
+    pace: Pace,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -125,9 +139,12 @@ impl Queue {
         resource: &Resource,
         open: OpenIn,
         capacity: Capacity,
+        pace: Pace,
     ) -> std::io::Result<Arc<Self>> {
         exporter.prepare(resource, open);
-        let queue = Arc::new(Self { capacity, state: Mutex::default(), wake: Condvar::new() });
+        // More than there is room for would never come together.
+        let pace = Pace { batch: pace.batch.min(capacity.spans), ..pace };
+        let queue = Arc::new(Self { capacity, pace, state: Mutex::default(), wake: Condvar::new() });
         let drained = Arc::clone(&queue);
         std::thread::Builder::new().name("traced-export".to_owned()).spawn(move || {
             // What an exporter does must not be traced in its turn.
@@ -149,7 +166,7 @@ impl Queue {
     /// Whether what waits is worth an export: a batch, or as much as leaves less than half of the room.
     fn has_much(&self, state: &State) -> bool {
         let Capacity { spans, bytes } = self.capacity;
-        state.spans >= BATCH.min(spans.div_ceil(2)) || (state.spans > 0 && state.bytes >= bytes / 2)
+        state.spans >= self.pace.batch.min(spans.div_ceil(2)) || (state.spans > 0 && state.bytes >= bytes / 2)
     }
 
     /// Takes as much of a batch as there is room for.
@@ -203,7 +220,8 @@ impl Queue {
         loop {
             let mut state = self.lock();
             if !self.has_much(&state) && state.flushes.is_empty() && state.stop.is_none() {
-                let waited = self.wake.wait_timeout(state, DELAY).unwrap_or_else(PoisonError::into_inner);
+                let waited =
+                    self.wake.wait_timeout(state, self.pace.delay).unwrap_or_else(PoisonError::into_inner);
                 state = waited.0;
             }
             let batches = std::mem::take(&mut state.batches);
@@ -236,13 +254,14 @@ impl Queue {
     }
 
     fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>) {
-        let mut spans = Vec::with_capacity(BATCH);
+        let room = || Vec::with_capacity(self.pace.batch.min(BATCH));
+        let mut spans = room();
         for Waiting { batch, spans: count } in batches {
             let calendar = record::calendar();
             for record in batch.records().take(count) {
                 record::read(record, &calendar, &mut spans);
-                if spans.len() == BATCH {
-                    self.hand_over(exporter, std::mem::replace(&mut spans, Vec::with_capacity(BATCH)));
+                if spans.len() == self.pace.batch {
+                    self.hand_over(exporter, std::mem::replace(&mut spans, room()));
                 }
             }
         }

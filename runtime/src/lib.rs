@@ -84,7 +84,10 @@ pub use propagation::{
     AsLink, AsParent, Carrier, Environment, Extract, Inject, Parent, Propagator, UnknownPropagator, extract,
     inject, inject_context,
 };
-pub use setup::{Builder, Dropped, ExportError, SetupError, Stats, Tracing, attach_global, builder, init};
+pub use setup::{
+    Builder, Dropped, EnvironmentFault, Explanation, ExportError, SetupError, Stats, Tracing, attach_global,
+    builder, init,
+};
 pub use value::{Attribute, Element};
 
 /// A span by hand: a step inside a function, or around a future.

@@ -24,6 +24,7 @@ mod tests;
 use opentelemetry::Context;
 
 pub(crate) use b3::is_deferred;
+pub(crate) use baggage::percent_decoded;
 pub use carrier::{Carrier, Environment, Extract, Inject};
 pub use parent::{AsLink, AsParent, Parent};
 pub use propagator::{Propagator, UnknownPropagator};

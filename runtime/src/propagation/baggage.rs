@@ -82,7 +82,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// Decodes what is encoded; a `%` without two digits after it is itself. `None` if it is not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -80,6 +80,17 @@ impl fmt::Display for UnknownPropagator {
 impl error::Error for UnknownPropagator {}
 
 impl Propagator {
+    /// What the environment calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::TraceContext => "tracecontext",
+            Self::Baggage => "baggage",
+            Self::B3Single => "b3",
+            Self::B3Multi => "b3multi",
+            Self::Custom(_) => "custom",
+        }
+    }
+
     /// The names it writes under or removes.
     fn fields(&self) -> Vec<&str> {
         match self {

@@ -5,7 +5,6 @@
 //! program that links them. What the calendar says is noted beside the counter at set-up, and again whenever the two have
 //! come apart: a duration never sees a clock that jumps, and a start follows it from the next note on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +14,6 @@ use crate::pipeline::Alone;
 
 static CLOCK: Alone<LazyLock<Clock>> = Alone(LazyLock::new(Clock::new));
 static CALENDAR: RwLock<Option<Arc<Calendar>>> = RwLock::new(None);
-/// Nanoseconds of a tick, as the bits of an `f64`; zero before it is known better than by quanta.
-static RATE: AtomicU64 = AtomicU64::new(0);
 /// The first note, from which the rate is measured ever better.
 static FIRST: OnceLock<(Instant, Ticks)> = OnceLock::new();
 
@@ -29,24 +26,16 @@ impl Ticks {
     pub(crate) fn now() -> Self {
         Self(CLOCK.0.raw())
     }
-
-    /// The time from `earlier` to here; none if the counter went backwards.
-    pub(crate) fn since(self, earlier: Self) -> Duration {
-        let ticks = self.0.saturating_sub(earlier.0);
-        match RATE.load(Ordering::Relaxed) {
-            0 => CLOCK.0.delta(0, ticks),
-            rate => Duration::from_secs_f64(f64::from_bits(rate) * approximate(ticks) / 1e9),
-        }
-    }
 }
 
 /// Notes what the calendar says now, if it is not what the last note leads to.
 pub(crate) fn note() {
-    measure();
+    let rate = measure();
     let (ticks, unix) = both();
     let before = calendar();
-    if !before.is_right(ticks, unix) {
+    if !before.is_right(ticks, unix) || !before.is_rate(rate) {
         let mut after = (*before).clone();
+        after.rate = rate;
         after.note(ticks, unix);
         *CALENDAR.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(after));
     }
@@ -60,14 +49,12 @@ pub(crate) fn calendar() -> Arc<Calendar> {
 /// How long the rate is measured before it is believed.
 const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
-fn measure() {
+/// Nanoseconds of a tick, better than quanta knows them; `None` at first.
+fn measure() -> Option<f64> {
     let now = Ticks::now();
     let (first, ticks) = *FIRST.get_or_init(|| (Instant::now(), now));
     let (time, ticks) = (first.elapsed(), now.0.saturating_sub(ticks.0));
-    if time > LONG_ENOUGH && ticks > 0 {
-        let rate = time.as_secs_f64() * 1e9 / approximate(ticks);
-        RATE.store(rate.to_bits(), Ordering::Relaxed);
-    }
+    (time > LONG_ENOUGH && ticks > 0).then(|| time.as_secs_f64() * 1e9 / approximate(ticks))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a part in 2⁵³ is less than any clock knows")]
@@ -118,9 +105,13 @@ const TOLERANCE: Duration = Duration::from_micros(20);
 /// A calendar that is set all the time pushes the oldest notes out.
 const NOTES: usize = 256;
 
-/// What the calendar said at some readings, in their order.
+/// What the calendar said at some readings, in their order, and what a tick is. Times that are read by one of these stand
+/// right among each other.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calendar(Vec<(Ticks, Duration)>);
+pub(crate) struct Calendar {
+    notes: Vec<(Ticks, Duration)>,
+    rate: Option<f64>,
+}
 
 impl Calendar {
     /// The calendar's time of a reading.
@@ -128,29 +119,46 @@ impl Calendar {
         UNIX_EPOCH + self.unix(ticks)
     }
 
+    /// The time from one reading to another; none if the counter went backwards.
+    pub(crate) fn between(&self, earlier: Ticks, later: Ticks) -> Duration {
+        let ticks = later.0.saturating_sub(earlier.0);
+        match self.rate {
+            None => CLOCK.0.delta(0, ticks),
+            Some(rate) => Duration::from_secs_f64(rate * approximate(ticks) / 1e9),
+        }
+    }
+
+    /// Whether the rate is as good as that one: to a millionth.
+    fn is_rate(&self, rate: Option<f64>) -> bool {
+        match (self.rate, rate) {
+            (Some(ours), Some(rate)) => (ours / rate - 1.0).abs() < 1e-6,
+            (ours, rate) => ours.is_some() == rate.is_some(),
+        }
+    }
+
     fn is_right(&self, ticks: Ticks, unix: Duration) -> bool {
-        !self.0.is_empty() && self.unix(ticks).abs_diff(unix) < TOLERANCE
+        !self.notes.is_empty() && self.unix(ticks).abs_diff(unix) < TOLERANCE
     }
 
     fn note(&mut self, ticks: Ticks, unix: Duration) {
         if self.is_right(ticks, unix) {
             return;
         }
-        if self.0.len() == NOTES {
-            self.0.remove(0);
+        if self.notes.len() == NOTES {
+            self.notes.remove(0);
         }
-        let place = self.0.partition_point(|&(noted, _)| noted <= ticks);
-        self.0.insert(place, (ticks, unix));
+        let place = self.notes.partition_point(|&(noted, _)| noted <= ticks);
+        self.notes.insert(place, (ticks, unix));
     }
 
     /// Counted from the last note before the reading, or back from the first.
     fn unix(&self, ticks: Ticks) -> Duration {
-        let behind = self.0.partition_point(|&(noted, _)| noted <= ticks);
-        let Some(&(noted, unix)) = self.0.get(behind.saturating_sub(1)) else { return unix_now() };
+        let behind = self.notes.partition_point(|&(noted, _)| noted <= ticks);
+        let Some(&(noted, unix)) = self.notes.get(behind.saturating_sub(1)) else { return unix_now() };
         if noted <= ticks {
-            unix.saturating_add(ticks.since(noted))
+            unix.saturating_add(self.between(noted, ticks))
         } else {
-            unix.saturating_sub(noted.since(ticks))
+            unix.saturating_sub(self.between(ticks, noted))
         }
     }
 }
@@ -163,8 +171,9 @@ mod tests {
 
     /// The reading that many milliseconds after another.
     fn after(milliseconds: u64) -> Ticks {
-        let second =
-            u64::try_from((1_u128 << 40) * 1_000_000_000 / Ticks(1 << 40).since(Ticks(0)).as_nanos());
+        let second = u64::try_from(
+            (1_u128 << 40) * 1_000_000_000 / Calendar::default().between(Ticks(0), Ticks(1 << 40)).as_nanos(),
+        );
         Ticks(1_000_000 + second.unwrap() * milliseconds / 1000)
     }
 
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_placed_by_the_last_note_before_it() {
-        let mut calendar = Calendar(Vec::new());
+        let mut calendar = Calendar::default();
         calendar.note(after(1000), Duration::from_secs(5));
         assert!(near(calendar.unix(after(1500)), 5500));
         assert!(near(calendar.unix(after(400)), 4400));
@@ -182,16 +191,16 @@ mod tests {
 
     #[test]
     fn a_calendar_that_keeps_step_is_noted_once() {
-        let mut calendar = Calendar(Vec::new());
+        let mut calendar = Calendar::default();
         for step in 1..100 {
             calendar.note(after(step * 10), Duration::from_millis(step * 10));
         }
-        assert_eq!(calendar.0.len(), 1);
+        assert_eq!(calendar.notes.len(), 1);
     }
 
     #[test]
     fn a_clock_that_jumps_moves_what_starts_after_and_no_duration() {
-        let mut calendar = Calendar(Vec::new());
+        let mut calendar = Calendar::default();
         calendar.note(after(1000), Duration::from_secs(1));
         // An hour forward, then back to the beginning.
         calendar.note(after(2000), Duration::from_secs(3602));
@@ -199,16 +208,16 @@ mod tests {
         assert!(near(calendar.unix(after(1900)), 1900));
         assert!(near(calendar.unix(after(2100)), 3_602_100));
         assert!(near(calendar.unix(after(3100)), 103));
-        assert_eq!(after(1900).since(after(2100)), Duration::ZERO);
-        assert!(near(after(2100).since(after(1900)), 200));
+        assert_eq!(calendar.between(after(2100), after(1900)), Duration::ZERO);
+        assert!(near(calendar.between(after(1900), after(2100)), 200));
     }
 
     #[test]
     fn a_clock_that_jumps_all_the_time_costs_no_memory() {
-        let mut calendar = Calendar(Vec::new());
+        let mut calendar = Calendar::default();
         for jump in 0..10_000 {
             calendar.note(after(jump), Duration::from_secs(jump % 7 * 3600));
         }
-        assert_eq!(calendar.0.len(), NOTES);
+        assert_eq!(calendar.notes.len(), NOTES);
     }
 }

@@ -236,7 +236,7 @@ fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar, spans: &m
         span_kind: site.kind.clone(),
         name: site.name.into(),
         start_time,
-        end_time: start_time + head.ended.since(head.started),
+        end_time: start_time + calendar.between(head.started, head.ended),
         attributes: Vec::with_capacity(following.len() + if head.placed { 3 } else { 0 }),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
@@ -247,7 +247,7 @@ fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar, spans: &m
     let Some(span) = spans.last_mut() else { return };
     while let Some((slot, behind)) = following.split_first() {
         following = match slot {
-            Slot::Fault { .. } => read_fault(span, slot, behind, head.started),
+            Slot::Fault { .. } => read_fault(span, slot, behind, head.started, calendar),
             Slot::Extra(extra) => {
                 read_extra(span, (**extra).clone());
                 behind
@@ -296,7 +296,13 @@ fn read_attribute<'a>(slot: &Slot, behind: &'a [Slot]) -> (Option<KeyValue>, &'a
     (Some(attribute), behind)
 }
 
-fn read_fault<'a>(span: &mut SpanData, slot: &Slot, behind: &'a [Slot], started: Ticks) -> &'a [Slot] {
+fn read_fault<'a>(
+    span: &mut SpanData,
+    slot: &Slot,
+    behind: &'a [Slot],
+    started: Ticks,
+    calendar: &Calendar,
+) -> &'a [Slot] {
     let &Slot::Fault { at, error_type, message, stacktrace, as_event, as_status } = slot else {
         return behind;
     };
@@ -310,7 +316,7 @@ fn read_fault<'a>(span: &mut SpanData, slot: &Slot, behind: &'a [Slot], started:
     };
     if as_event {
         let exception = crate::exception::attributes(error_type.into(), message.clone(), stacktrace);
-        let at = span.start_time + at.since(started);
+        let at = span.start_time + calendar.between(started, at);
         span.events.events.push(Event::new("exception", at, exception, 0));
     }
     if as_status {

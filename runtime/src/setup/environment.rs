@@ -1,0 +1,535 @@
+//! What the environment says about tracing: read once, judged, and nothing of it guessed.
+//!
+//! Knows the names of the variables and what may stand in them; what becomes of it is the builder's. Variables are asked
+//! for through a closure, so that the rules can be tested without changing the process.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample};
+
+use super::explanation::{Ignored, clean, is_secret};
+use super::name::remedy;
+use crate::pipeline::Sampler;
+use crate::propagation::{Propagator, percent_decoded};
+
+/// A variable of the environment whose value cannot be heeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnvironmentFault {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// Its value; `***` where it might be a secret.
+    pub value: String,
+    /// What is wrong with it, and what is allowed.
+    pub reason: String,
+}
+
+impl fmt::Display for EnvironmentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variable, value, reason } = self;
+        write!(f, "`{variable}` is `{value}`; {reason}")
+    }
+}
+
+/// What a variable says.
+#[derive(Debug)]
+pub(super) struct Told<T> {
+    pub(super) value: T,
+    pub(super) variable: &'static str,
+}
+
+/// An exporter that has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Console,
+    #[cfg(feature = "otlp")]
+    Otlp,
+}
+
+impl Named {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            #[cfg(feature = "otlp")]
+            Self::Otlp => "otlp",
+        }
+    }
+}
+
+/// A sampler that has a name.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) sampler: Box<dyn ShouldSample>,
+    /// What one knows of it without asking it.
+    pub(super) policy: Sampler,
+    pub(super) name: String,
+}
+
+impl Chosen {
+    fn new(sampler: SdkSampler, name: &str) -> Self {
+        Self { policy: Sampler::of(&sampler), sampler: Box::new(sampler), name: name.to_owned() }
+    }
+
+    /// The parent's decision, and every root: the default.
+    pub(super) fn every_root() -> Self {
+        let sampler = SdkSampler::ParentBased(Box::new(SdkSampler::AlwaysOn));
+        Self { policy: Sampler::Always, ..Self::new(sampler, "parentbased_always_on") }
+    }
+
+    /// The parent's decision, and a share of the roots.
+    fn roots(ratio: f64) -> Self {
+        let sampler = SdkSampler::ParentBased(Box::new(SdkSampler::TraceIdRatioBased(ratio)));
+        // Of all roots, nobody needs to be asked about any.
+        let policy = if ratio < 1.0 { Sampler::ParentBased } else { Sampler::Always };
+        Self { policy, ..Self::new(sampler, &format!("parentbased_traceidratio, {ratio}")) }
+    }
+}
+
+/// All that the environment says.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub(super) enabled: Option<Told<bool>>,
+    /// In the order in which they count: the last one of a key does.
+    pub(super) resource: Vec<Told<KeyValue>>,
+    pub(super) exporters: Option<Told<Vec<Named>>>,
+    /// What the exporter of that name needs, where there is to be one.
+    #[cfg(feature = "otlp")]
+    pub(super) otlp: Option<super::otlp::Otlp>,
+    pub(super) sampler: Option<Told<Chosen>>,
+    pub(super) propagators: Option<Told<Vec<Propagator>>>,
+    pub(super) queue: Option<Told<usize>>,
+    pub(super) batch: Option<Told<usize>>,
+    pub(super) delay: Option<Told<Duration>>,
+    pub(super) span_attributes: Option<Told<u32>>,
+    pub(super) span_events: Option<Told<u32>>,
+    pub(super) span_links: Option<Told<u32>>,
+    pub(super) event_attributes: Option<Told<u32>>,
+    pub(super) link_attributes: Option<Told<u32>>,
+    pub(super) value_bytes: Option<Told<usize>>,
+    pub(super) ignored: Vec<Ignored>,
+    pub(super) faults: Vec<EnvironmentFault>,
+}
+
+const DISABLED: &str = "OTEL_SDK_DISABLED";
+const ENABLE: &str = "ENABLE_TRACING";
+const SERVICE: &str = "OTEL_SERVICE_NAME";
+const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
+const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+const EXPORTER_SHORT: &str = "TRACING_EXPORTER";
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+const SAMPLE_RATE: &str = "TRACING_SAMPLE_RATE";
+const PROPAGATORS: &str = "OTEL_PROPAGATORS";
+const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
+const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
+const DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+const SPAN_ATTRIBUTES: &str = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT";
+const ATTRIBUTES: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
+const SPAN_EVENTS: &str = "OTEL_SPAN_EVENT_COUNT_LIMIT";
+const SPAN_LINKS: &str = "OTEL_SPAN_LINK_COUNT_LIMIT";
+const EVENT_ATTRIBUTES: &str = "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT";
+const LINK_ATTRIBUTES: &str = "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT";
+const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
+const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
+
+/// What counts while tracing is on, and only then.
+const WHILE_ON: [&str; 18] = [
+    SERVICE,
+    RESOURCE,
+    EXPORTER,
+    EXPORTER_SHORT,
+    SAMPLER,
+    SAMPLER_ARG,
+    SAMPLE_RATE,
+    QUEUE,
+    BATCH,
+    DELAY,
+    SPAN_ATTRIBUTES,
+    ATTRIBUTES,
+    SPAN_EVENTS,
+    SPAN_LINKS,
+    EVENT_ATTRIBUTES,
+    LINK_ATTRIBUTES,
+    SPAN_VALUE,
+    VALUE,
+];
+
+/// What the exporter `otlp` needs, and nobody else.
+const OTLP: [&str; 11] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+];
+
+/// What OpenTelemetry or other tools know, and this crate does not heed.
+const UNHEEDED: [&str; 18] = [
+    "JAEGER_ENDPOINT",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_CONFIG_FILE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_INSECURE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+    "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
+    "OTEL_EXPORTER_JAEGER_ENDPOINT",
+    "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+    "OTEL_EXPORTER_JAEGER_AGENT_PORT",
+    "OTEL_LOG_LEVEL",
+    "ZIPKIN_ENDPOINT",
+];
+
+impl Environment {
+    /// Reads all there is, and finds every fault at once. What is empty is not set.
+    pub(super) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let mut variables = Variables { lookup, ignored: Vec::new(), faults: Vec::new() };
+        let enabled =
+            variables.first([(DISABLED, |text| truth(text).map(|disabled| !disabled)), (ENABLE, truth)]);
+        // OpenTelemetry's switch leaves the propagators alone: what passes through is passed on.
+        let propagators = variables.told(PROPAGATORS, propagators);
+        let mut environment = Self { propagators, ..Self::default() };
+        match &enabled {
+            Some(Told { value: false, variable }) => {
+                for name in WHILE_ON {
+                    if variables.is_set(name) {
+                        variables.ignore(name, format!("`{variable}` switches tracing off"));
+                    }
+                }
+            }
+            _ => environment.read_rest(&mut variables),
+        }
+        if !environment.has_otlp() {
+            for name in OTLP {
+                if variables.is_set(name) {
+                    variables.ignore(name, "there is no exporter `otlp`");
+                }
+            }
+        }
+        for name in UNHEEDED {
+            if variables.is_set(name) {
+                variables.ignore(name, "nothing here heeds it yet");
+            }
+        }
+        Self { enabled, ignored: variables.ignored, faults: variables.faults, ..environment }
+    }
+
+    #[cfg(feature = "otlp")]
+    fn has_otlp(&self) -> bool {
+        self.otlp.is_some()
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is asked")]
+    fn has_otlp(&self) -> bool {
+        false
+    }
+
+    fn read_rest(&mut self, variables: &mut Variables<'_>) {
+        if let Some(attributes) = variables.told(RESOURCE, attributes) {
+            let told = |value| Told { value, variable: attributes.variable };
+            self.resource = attributes.value.into_iter().map(told).collect();
+        }
+        if let Some(name) = variables.told(SERVICE, |text| Ok(text.to_owned())) {
+            let is_service = |told: &Told<KeyValue>| told.value.key.as_str() == "service.name";
+            if self.resource.iter().any(is_service) {
+                self.resource.retain(|told| !is_service(told));
+                variables.ignore(RESOURCE, format!("its `service.name` alone, which `{SERVICE}` says"));
+            }
+            let value = KeyValue::new("service.name", name.value);
+            self.resource.push(Told { value, variable: SERVICE });
+        }
+        self.exporters = variables.first([(EXPORTER, exporters), (EXPORTER_SHORT, exporters)]);
+        #[cfg(feature = "otlp")]
+        if self.exporters.as_ref().is_some_and(|told| told.value.contains(&Named::Otlp)) {
+            self.otlp = Some(super::otlp::Otlp::read(variables));
+        }
+        self.sampler = sampler(variables);
+        self.queue = variables.told(QUEUE, positive);
+        self.batch = variables.told(BATCH, positive);
+        if let (Some(queue), Some(batch)) = (&self.queue, &self.batch)
+            && batch.value > queue.value
+        {
+            let reason = format!("expected no more than `{QUEUE}`, which is `{}`", queue.value);
+            variables.fault(BATCH, &batch.value.to_string(), reason);
+        }
+        self.delay = variables.told(DELAY, milliseconds);
+        self.span_attributes = variables.first([(SPAN_ATTRIBUTES, count), (ATTRIBUTES, count)]);
+        self.span_events = variables.told(SPAN_EVENTS, count);
+        self.span_links = variables.told(SPAN_LINKS, count);
+        self.event_attributes = variables.told(EVENT_ATTRIBUTES, count);
+        self.link_attributes = variables.told(LINK_ATTRIBUTES, count);
+        self.value_bytes = variables.first([(SPAN_VALUE, bytes), (VALUE, bytes)]);
+    }
+}
+
+/// What a text means, or what is wrong with it.
+pub(super) type Judge<T> = fn(&str) -> Result<T, String>;
+
+/// The variables, and what was found wanting.
+pub(super) struct Variables<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<OsString>,
+    ignored: Vec<Ignored>,
+    faults: Vec<EnvironmentFault>,
+}
+
+impl Variables<'_> {
+    fn is_set(&self, variable: &str) -> bool {
+        (self.lookup)(variable).is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
+    }
+
+    fn told<T>(&mut self, variable: &'static str, judge: Judge<T>) -> Option<Told<T>> {
+        let raw = (self.lookup)(variable)?;
+        let Some(text) = raw.to_str() else {
+            self.fault(variable, &raw.to_string_lossy(), "expected UTF-8".to_owned());
+            return None;
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        match judge(text) {
+            Ok(value) => Some(Told { value, variable }),
+            Err(reason) => {
+                self.fault(variable, text, reason);
+                None
+            }
+        }
+    }
+
+    /// What the first of several that is set says; the others are ignored.
+    pub(super) fn first<T, const N: usize>(
+        &mut self,
+        several: [(&'static str, Judge<T>); N],
+    ) -> Option<Told<T>> {
+        let mut set = several.into_iter().filter(|(variable, _)| self.is_set(variable)).collect::<Vec<_>>();
+        if set.is_empty() {
+            return None;
+        }
+        let (winner, judge) = set.remove(0);
+        for (variable, _) in set {
+            self.ignore(variable, format!("`{winner}` wins"));
+        }
+        self.told(winner, judge)
+    }
+
+    fn ignore(&mut self, variable: &'static str, why: impl Into<String>) {
+        self.ignored.push(Ignored { variable, why: why.into() });
+    }
+
+    fn fault(&mut self, variable: &'static str, value: &str, reason: String) {
+        // Headers are for keys, and an address may have one before its host.
+        let hides = is_secret(value) || variable.ends_with("_HEADERS") || value.contains('@');
+        let value = if hides { "***".to_owned() } else { clean(value) };
+        self.faults.push(EnvironmentFault { variable, value, reason });
+    }
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
+}
+
+fn number<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
+    // Rust reads a `+` before a number, and OpenTelemetry says digits.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits { text.parse().ok() } else { None };
+    number.ok_or_else(|| format!("expected {expected}"))
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    number(text, "a whole number from 0 to 4294967295")
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    number(text, "a number of bytes, 0 or more")
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    const EXPECTED: &str = "a whole number from 1 to 4294967295";
+    match number::<u32>(text, EXPECTED)? {
+        0 => Err(format!("expected {EXPECTED}")),
+        number => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+    }
+}
+
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "milliseconds, a whole number from 1 to 4294967295";
+    match number::<u32>(text, EXPECTED)? {
+        0 => Err(format!("expected {EXPECTED}")),
+        number => Ok(Duration::from_millis(number.into())),
+    }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio));
+    // A minus before zero says nothing, and would be printed.
+    number.map(f64::abs).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// The words of a list, each once; `none` stands alone and is the empty list.
+fn list<'a>(text: &'a str, names: &[&str]) -> Result<Vec<&'a str>, String> {
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    if words == ["none"] {
+        return Ok(Vec::new());
+    }
+    if words.contains(&"none") {
+        return Err("`none` stands alone".to_owned());
+    }
+    if let Some(unknown) = words.iter().find(|word| !names.contains(word)) {
+        return Err(format!("`{}` is not known; {}", clean(unknown), remedy(unknown, names)));
+    }
+    Ok(words)
+}
+
+fn exporters(text: &str) -> Result<Vec<Named>, String> {
+    let mut named = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        let name = match word {
+            "console" => Some(Named::Console),
+            #[cfg(feature = "otlp")]
+            "otlp" => Some(Named::Otlp),
+            #[cfg(not(feature = "otlp"))]
+            "otlp" => {
+                return Err(
+                    "no exporter `otlp` is built in; enable the feature `otlp` of `traced`".to_owned()
+                );
+            }
+            "jaeger" => {
+                return Err("no exporter `jaeger` is built in; Jaeger takes `otlp`, on port 4318".to_owned());
+            }
+            "zipkin" => {
+                return Err("no exporter `zipkin` is built in yet; give one with \
+                            `builder(…).read_environment().exporter(…)`"
+                    .to_owned());
+            }
+            "none" => None,
+            _ => {
+                let allowed = if cfg!(feature = "otlp") {
+                    "`console`, `otlp` or `none`"
+                } else {
+                    "`console` or `none`"
+                };
+                return Err(format!("`{}` is not known; expected {allowed}", clean(word)));
+            }
+        };
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    if named.len() > 1 && named.contains(&None) {
+        return Err("`none` stands alone".to_owned());
+    }
+    Ok(named.into_iter().flatten().collect())
+}
+
+fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
+    let names = list(text, &["tracecontext", "baggage", "b3", "b3multi", "none"])?;
+    names.into_iter().map(|name| name.parse().map_err(|error| format!("{error}"))).collect()
+}
+
+fn sampler(variables: &mut Variables<'_>) -> Option<Told<Chosen>> {
+    const NAMES: [&str; 6] = [
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ];
+    let name = |text: &str| match NAMES.into_iter().find(|name| *name == text) {
+        Some(name) => Ok(name),
+        None => Err(remedy(text, &NAMES)),
+    };
+    if !variables.is_set(SAMPLER) {
+        if variables.is_set(SAMPLER_ARG) {
+            variables.ignore(SAMPLER_ARG, format!("`{SAMPLER}` is not set"));
+        }
+        let rate = variables.told(SAMPLE_RATE, ratio)?;
+        return Some(Told { value: Chosen::roots(rate.value), variable: rate.variable });
+    }
+    if variables.is_set(SAMPLE_RATE) {
+        variables.ignore(SAMPLE_RATE, format!("`{SAMPLER}` wins"));
+    }
+    let Told { value: name, variable } = variables.told(SAMPLER, name)?;
+    let mut ratio = || {
+        let faults = variables.faults.len();
+        let argument = variables.told(SAMPLER_ARG, ratio);
+        // OpenTelemetry's default, for what is not said; a wrong word is a fault.
+        (faults == variables.faults.len()).then(|| argument.map_or(1.0, |argument| argument.value))
+    };
+    let parent_based = |root| SdkSampler::ParentBased(Box::new(root));
+    let chosen = match name {
+        "traceidratio" => {
+            let ratio = ratio()?;
+            Chosen::new(SdkSampler::TraceIdRatioBased(ratio), &format!("traceidratio, {ratio}"))
+        }
+        "parentbased_traceidratio" => Chosen::roots(ratio()?),
+        _ => {
+            if variables.is_set(SAMPLER_ARG) {
+                variables.ignore(SAMPLER_ARG, format!("`{name}` takes no argument"));
+            }
+            match name {
+                "always_on" => Chosen::new(SdkSampler::AlwaysOn, name),
+                "always_off" => Chosen::new(SdkSampler::AlwaysOff, name),
+                "parentbased_always_off" => Chosen::new(parent_based(SdkSampler::AlwaysOff), name),
+                _ => Chosen::every_root(),
+            }
+        }
+    };
+    Some(Told { value: chosen, variable })
+}
+
+/// `key=value,key=value`, with what is special in percents.
+fn attributes(text: &str) -> Result<Vec<KeyValue>, String> {
+    let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
+    // Where there is a secret, a part of it may be in any member: it may have a comma.
+    let has_secret = is_secret(text);
+    members
+        .map(|member| attribute(member, &if has_secret { "***".to_owned() } else { clean(member) }))
+        .collect()
+}
+
+fn attribute(member: &str, shown: &str) -> Result<KeyValue, String> {
+    const EXPECTED: &str = "expected `key=value,key=value`";
+    let Some((key, value)) = member.split_once('=') else {
+        return Err(format!("`{shown}` has no `=`; {EXPECTED}"));
+    };
+    let [key, value] = [key, value].map(|text| decoded(text.trim()));
+    match (key, value) {
+        (Some(key), _) if key.is_empty() => Err(format!("`{shown}` has no key; {EXPECTED}")),
+        (Some(key), Some(value)) => Ok(KeyValue::new(key, value)),
+        _ => Err(format!(
+            "`{shown}` has a `%` that encodes nothing; expected UTF-8 in percents, and `%25` for `%`"
+        )),
+    }
+}
+
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let is_code =
+        |rest: &str| rest.get(..2).is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if text.split('%').skip(1).all(is_code) { percent_decoded(text) } else { None }
+}

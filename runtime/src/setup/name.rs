@@ -1,0 +1,44 @@
+//! The nearest name, or the list of names; never both. The macro's `suggest`, for the words of an environment: a crate of
+//! macros can give nothing else away.
+
+/// "did you mean `name`?", or "expected one of …".
+pub(super) fn remedy(given: &str, names: &[&str]) -> String {
+    let tolerance = given.chars().count() / 3 + 1;
+    let nearest = names.iter().map(|name| (distance(given, name), name)).min();
+    match nearest {
+        Some((distance, name)) if distance <= tolerance => format!("did you mean `{name}`?"),
+        _ => format!("expected one of {}", list(names)),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How many letters to add, drop or change.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in b.chars().enumerate() {
+            let change = before + usize::from(a != b);
+            before = row[j + 1];
+            row[j + 1] = change.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[b.chars().count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remedy;
+
+    #[test]
+    fn a_slip_finds_its_name_and_a_stranger_gets_the_list() {
+        let names = ["always_on", "always_off", "traceidratio"];
+        assert_eq!(remedy("alwys_of", &names), "did you mean `always_off`?");
+        assert_eq!(remedy("AlwaysOn", &["always_on"]), "did you mean `always_on`?");
+        assert_eq!(remedy("xray", &names), "expected one of `always_on`, `always_off`, `traceidratio`");
+        assert_eq!(remedy("", &["a", "none"]), "did you mean `a`?");
+    }
+}
