@@ -1684,9 +1684,11 @@ fn compare(expected: &HashMap<Id, Expected>, detached: &[(Id, Id)], trace: &Trac
     for node in expected.keys().filter(|node| !found.contains_key(node)) {
         let _ = writeln!(faults, "{node} is lost: {:?}", expected[node]);
     }
+    // Counters of two cores differ by a little, and are read a little early.
+    const SKEW: std::time::Duration = std::time::Duration::from_micros(5);
     for (span, task) in detached {
         if let (Some(span), Some(task)) = (found.get(span), found.get(task))
-            && span.data().end_time > task.data().start_time
+            && span.data().end_time > task.data().start_time + SKEW
         {
             let _ = writeln!(faults, "`{}` waited for its detached `{}`", span.name(), task.name());
         }
