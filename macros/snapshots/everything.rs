@@ -66,7 +66,7 @@ fn load(
                 () => find(id),
             }
         });
-    if __traced_call.records() {
+    if __traced_call.came_back() {
         match ::traced::__private::success(&__traced_value) {
             ::traced::__private::Some(found) => {
                 __traced_call.attribute("found.rows", &(found.rows));

@@ -7,7 +7,7 @@
 // adds 237 tokens
 
 pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
-    let mut __traced_call = ::traced::__private::Call::inside(
+    let mut __traced_call = ::traced::__private::Call::capturing(
         {
             static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
                 "load",
