@@ -339,11 +339,11 @@ mod timing {
     async fn time_before_the_first_poll_is_no_time_of_the_span() {
         let (_, trace) = capture(async {
             let future = returned();
-            tokio::time::sleep(Duration::from_millis(60)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             future.await
         })
         .await;
-        assert!(integer(&trace, "returned", "idle_ns") < 50_000_000, "{trace}");
+        assert!(integer(&trace, "returned", "idle_ns") < 300_000_000, "{trace}");
     }
 
     #[tokio::test]
