@@ -57,10 +57,10 @@ fn member(text: &str) -> Option<KeyValueMetadata> {
     Some(KeyValueMetadata::new(name.to_owned(), value, metadata.join(";")))
 }
 
-/// The properties of a member that can be written as they are. They are not decoded, since nothing would
+/// The properties of a member that can be written as they are, without the tabs that few receivers expect. They are not decoded, since nothing would
 /// encode them again: a `%0d%0a` in one stays these six characters.
 fn properties(text: &str) -> impl Iterator<Item = &str> {
-    let sound = |byte| matches!(byte, b' '..=b'~' | b'\t') && !matches!(byte, b'"' | b',' | b'\\');
+    let sound = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b',' | b'\\');
     let properties = text.split(';').map(|property| property.trim_matches(BLANKS));
     properties.filter(move |text| !text.is_empty() && text.bytes().all(sound))
 }
