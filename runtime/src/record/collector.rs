@@ -354,18 +354,18 @@ impl Collector {
         let slots = reader.ring.slots();
         let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
         batch.slots.reserve(slots);
-        let (mut is_root, mut heap) = (false, 0);
+        let heap = |batch: &Batch, roots: &Batch, late: &Batch| batch.heap + roots.heap + late.heap;
+        let (before, mut is_root) = (heap(batch, roots, late), false);
         for (place, slot) in chunk.into_iter().enumerate() {
             // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
             is_root = slot.is_root().unwrap_or(is_root);
-            heap += slot.heap();
             match is_root {
                 false => batch.push(slot),
                 true if place < reader.seen => roots.push(slot),
                 true => late.push(slot),
             }
         }
-        self.used.fetch_sub(heap, Ordering::Relaxed);
+        self.used.fetch_sub(heap(batch, roots, late) - before, Ordering::Relaxed);
         if batch.slots.len() >= BATCH {
             self.hand_out(batch);
         }

@@ -103,3 +103,35 @@ pub(crate) fn bytes(attribute: &KeyValue) -> usize {
     };
     size_of::<KeyValue>() + attribute.key.as_str().len() + value
 }
+
+/// The methods of `Span` that write: the same for whoever has a `write` that takes what is to be done to its `Extra`.
+macro_rules! writing_methods {
+    () => {
+        fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+        where
+            T: Into<Cow<'static, str>>,
+        {
+            self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
+        }
+
+        fn set_attribute(&mut self, attribute: KeyValue) {
+            self.write(|extra, limits| extra.attribute(attribute, limits));
+        }
+
+        fn set_status(&mut self, status: Status) {
+            self.write(|extra, _| extra.status(status));
+        }
+
+        fn update_name<T>(&mut self, name: T)
+        where
+            T: Into<Cow<'static, str>>,
+        {
+            self.write(|extra, _| extra.name = Some(name.into()));
+        }
+
+        fn add_link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
+            self.write(|extra, limits| extra.link(Link::new(to, attributes, 0), limits));
+        }
+    };
+}
+pub(super) use writing_methods;

@@ -14,7 +14,7 @@ use opentelemetry::trace::{Event, Link, Span, SpanContext, SpanId, Status, Trace
 use opentelemetry_sdk::trace::SpanLimits;
 
 use super::clock::{self, Ticks};
-use super::extra::Extra;
+use super::extra::{Extra, writing_methods};
 use super::lock;
 use crate::callsite::{self, Callsite};
 use crate::console::OpenSpan;
@@ -202,12 +202,7 @@ impl Handle {
 }
 
 impl Span for Handle {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
-    }
+    writing_methods!();
 
     fn span_context(&self) -> &SpanContext {
         &self.context
@@ -215,25 +210,6 @@ impl Span for Handle {
 
     fn is_recording(&self) -> bool {
         self.seat.span.load(Ordering::Acquire) == number(self.context.span_id())
-    }
-
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        self.write(|extra, limits| extra.attribute(attribute, limits));
-    }
-
-    fn set_status(&mut self, status: Status) {
-        self.write(|extra, _| extra.status(status));
-    }
-
-    fn update_name<T>(&mut self, name: T)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.write(|extra, _| extra.name = Some(name.into()));
-    }
-
-    fn add_link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
-        self.write(|extra, limits| extra.link(Link::new(to, attributes, 0), limits));
     }
 
     /// The span is its call's: it ends with that, and not before.

@@ -14,7 +14,7 @@ use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimits, SpanLinks};
 
 use super::clock;
-use super::extra::{Dropped, Extra};
+use super::extra::{Dropped, Extra, writing_methods};
 use super::recording::{Parent, deliver};
 use super::slot::Slot;
 use super::{Recorder, Sink, lock};
@@ -177,12 +177,7 @@ impl OtherSpan {
 }
 
 impl Span for OtherSpan {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
-    }
+    writing_methods!();
 
     fn span_context(&self) -> &SpanContext {
         &self.context
@@ -190,25 +185,6 @@ impl Span for OtherSpan {
 
     fn is_recording(&self) -> bool {
         self.open.is_some()
-    }
-
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        self.write(|extra, limits| extra.attribute(attribute, limits));
-    }
-
-    fn set_status(&mut self, status: Status) {
-        self.write(|extra, _| extra.status(status));
-    }
-
-    fn update_name<T>(&mut self, name: T)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.write(|extra, _| extra.name = Some(name.into()));
-    }
-
-    fn add_link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
-        self.write(|extra, limits| extra.link(Link::new(to, attributes, 0), limits));
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
