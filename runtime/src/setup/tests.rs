@@ -2,7 +2,11 @@
 
 use std::ffi::OsString;
 
+use opentelemetry_sdk::trace::Sampler as SdkSampler;
+
 use super::*;
+use crate::console::Console;
+use crate::setup::explanation::{Explanation, Origin};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 

@@ -1,0 +1,209 @@
+//! A set-up in code.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::logs::LoggerProvider;
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanExporter, SpanLimits};
+
+use super::environment::{EnvironmentFault, Named, Told};
+use super::explanation::{CODE_SPEAKS_LAST, Origin, Origins, Setting};
+use super::sampling::Deciding;
+use crate::console::Console;
+use crate::exception::Exceptions;
+use crate::export::{Capacity, Export, Pace};
+use crate::pipeline::{Policy, Sampler};
+use crate::propagation::Propagator;
+
+/// A set-up in the making; see [`builder`].
+#[derive(Debug)]
+#[must_use = "nothing is set up before `install`"]
+pub struct Builder {
+    /// What the environment says about all of it.
+    pub(super) enabled: Option<Told<bool>>,
+    pub(super) resource: Vec<(KeyValue, Origin)>,
+    pub(super) sampler: Deciding,
+    pub(super) sampler_name: String,
+    pub(super) policy: Policy,
+    pub(super) propagators: Option<Vec<Propagator>>,
+    pub(super) max_value_bytes: usize,
+    pub(super) exceptions: Exceptions,
+    pub(super) exporters: Exporters,
+    /// What else there is to tell of those that the environment named.
+    pub(super) exporter_settings: Vec<(Setting, String, Origin)>,
+    pub(super) capacity: Capacity,
+    pub(super) pace: Pace,
+    pub(super) origins: Origins,
+    pub(super) faults: Vec<EnvironmentFault>,
+}
+
+/// The exporters of a set-up with their names, before it is installed; `None` where nobody has said anything.
+pub(super) struct Exporters(pub(super) Option<Vec<(Box<dyn Export>, &'static str)>>);
+
+impl Exporters {
+    /// The names of those there will be.
+    pub(super) fn names(&self) -> String {
+        match &self.0 {
+            None => Named::Console.name().to_owned(),
+            Some(exporters) if exporters.is_empty() => "none".to_owned(),
+            Some(exporters) => exporters.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl fmt::Debug for Exporters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Exporters").field(&self.names()).finish()
+    }
+}
+
+impl Builder {
+    /// The service's version: `service.version`.
+    pub fn version(self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.resource([KeyValue::new("service.version", version.into())])
+    }
+
+    /// Where the service runs: `deployment.environment.name`.
+    pub fn environment(self, environment: impl Into<Cow<'static, str>>) -> Self {
+        self.resource([KeyValue::new("deployment.environment.name", environment.into())])
+    }
+
+    /// Attributes of the service. The last one of a key counts.
+    pub fn resource(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
+        self.resource.extend(attributes.into_iter().map(|attribute| (attribute, Origin::Code)));
+        self
+    }
+
+    /// An exporter, as often as called; each has a queue and a thread of its own. Without any, the console. They replace
+    /// those that the environment named before.
+    pub fn exporter<E: SpanExporter + 'static>(mut self, exporter: E) -> Self {
+        if self.origins.of(Setting::Exporters) != Origin::Code {
+            self.exporters.0 = None;
+        }
+        for (_, _, origin) in std::mem::take(&mut self.exporter_settings) {
+            if let Origin::Variable(variable) = origin {
+                self.origins.ignore(variable, CODE_SPEAKS_LAST);
+            }
+        }
+        self.origins.say(Setting::Exporters, Origin::Code);
+        let name = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Console>() {
+            Named::Console.name()
+        } else {
+            std::any::type_name::<E>()
+        };
+        self.exporters.0.get_or_insert_default().push((Box::new(exporter), name));
+        self
+    }
+
+    /// How many finished spans may wait for each exporter; newer ones are dropped and counted. Default 65,536.
+    pub fn queue(mut self, spans: usize) -> Self {
+        self.origins.say(Setting::Queue, Origin::Code);
+        self.capacity.spans = spans.max(1);
+        self
+    }
+
+    /// How many bytes of finished spans may wait: for each exporter, and together in the rings of all threads. Newer spans
+    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 8 MB at most, which it keeps. Default 64 MB.
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.origins.say(Setting::Buffer, Origin::Code);
+        self.capacity.bytes = bytes;
+        self
+    }
+
+    /// How many spans an exporter gets at once; no more than its queue has. So many do not wait for the
+    /// [`delay`](Self::delay). Default 512.
+    pub fn batch(mut self, spans: usize) -> Self {
+        self.origins.say(Setting::Batch, Origin::Code);
+        self.pace.batch = spans.max(1);
+        self
+    }
+
+    /// How long a finished span waits in the queue for others to go with it: a millisecond or more. Default 200 ms.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.origins.say(Setting::Delay, Origin::Code);
+        self.pace.delay = delay.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How many attributes, events and links a span may have, beside the three attributes of its call site; what is beyond is
+    /// dropped, and the span says how much. Default 128 of each.
+    pub fn limits(mut self, limits: SpanLimits) -> Self {
+        for setting in LIMITS {
+            self.origins.say(setting, Origin::Code);
+        }
+        self.policy.limits = limits;
+        self
+    }
+
+    /// Which spans are kept. It is asked before attributes are evaluated, and so sees none of them; see
+    /// [`attribute_sampler`](Self::attribute_sampler). Default: the parent's decision, and every root.
+    ///
+    /// The SDK's `Sampler::ParentBased` and `Sampler::AlwaysOff` are known by name: the first is asked for roots only, and
+    /// below a span that was not sampled neither is asked at all.
+    pub fn sampler(self, sampler: impl ShouldSample + 'static) -> Self {
+        let known = Sampler::of(&sampler);
+        self.sample(sampler, known)
+    }
+
+    /// As [`sampler`](Self::sampler), for one that looks at attributes: they are evaluated for every call, first.
+    pub fn attribute_sampler(self, sampler: impl ShouldSample + 'static) -> Self {
+        self.sample(sampler, Sampler::ReadsAttributes)
+    }
+
+    fn sample<S: ShouldSample + 'static>(mut self, sampler: S, known: Sampler) -> Self {
+        self.origins.say(Setting::Sampler, Origin::Code);
+        self.sampler_name = match (&sampler as &dyn std::any::Any).downcast_ref() {
+            Some(SdkSampler::AlwaysOn) => "always_on".to_owned(),
+            Some(SdkSampler::AlwaysOff) => "always_off".to_owned(),
+            Some(SdkSampler::TraceIdRatioBased(ratio)) => format!("traceidratio, {ratio}"),
+            // What a sampler says about itself may be anything.
+            Some(SdkSampler::ParentBased(_)) => "parentbased".to_owned(),
+            _ => std::any::type_name::<S>().to_owned(),
+        };
+        self.policy.sampler = known;
+        self.sampler = Deciding { sampler: Box::new(sampler), is_ours: false };
+        self
+    }
+
+    /// What [`inject`](crate::inject) writes and [`extract`](crate::extract) reads.
+    pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
+        self.origins.say(Setting::Propagators, Origin::Code);
+        self.propagators = Some(propagators.into_iter().collect());
+        self
+    }
+
+    /// Whether spans carry `code.function.name`, `code.file.path` and `code.line.number`. Default: they do.
+    pub fn code_attributes(mut self, carry: bool) -> Self {
+        self.origins.say(Setting::CodeAttributes, Origin::Code);
+        self.policy.code_attributes = carry;
+        self
+    }
+
+    /// How long a text may be, in bytes; a longer one is cut at a character boundary. Default 4,096.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.origins.say(Setting::ValueBytes, Origin::Code);
+        self.max_value_bytes = bytes;
+        self
+    }
+
+    /// Where exceptions go as log records, if `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` is `logs` (instead of span
+    /// events) or `logs/dup` (beside them).
+    pub fn logs<P>(mut self, provider: &P) -> Self
+    where
+        P: LoggerProvider,
+        P::Logger: Send + Sync + 'static,
+    {
+        self.exceptions.log_to(provider);
+        self
+    }
+}
+
+const LIMITS: [Setting; 5] = [
+    Setting::SpanAttributes,
+    Setting::SpanEvents,
+    Setting::SpanLinks,
+    Setting::EventAttributes,
+    Setting::LinkAttributes,
+];

@@ -1,0 +1,153 @@
+//! The guard of a set-up: it sees the spans out.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use super::explanation::Explanation;
+use super::fault::ExportError;
+use super::stats::{Dropped, Stats};
+use crate::console::{OpenSpan, render_open};
+use crate::pipeline::{self, Pipeline, Provider};
+use crate::record::Collector;
+
+/// The guard of a set-up. Dropping it flushes, waits five seconds at most, and ends the set-up.
+#[derive(Debug)]
+#[must_use = "dropping the guard ends the set-up; bind it: `let _tracing = …`"]
+pub struct Tracing {
+    /// Nothing runs where the environment switches tracing off.
+    pub(super) running: Option<Running>,
+    pub(super) explanation: Explanation,
+}
+
+impl Tracing {
+    /// Returns when every span that has ended before has been handed to every exporter.
+    ///
+    /// # Errors
+    ///
+    /// What has not been handed over, and why: an exporter failed, or took longer than thirty seconds.
+    pub fn flush(&self) -> Result<(), ExportError> {
+        self.running.as_ref().map_or(Ok(()), |running| running.ask(Duration::from_secs(30), None))
+    }
+
+    /// Flushes and ends the set-up, waiting no longer than `timeout`. Another may be installed then.
+    ///
+    /// Spans still open are listed on stderr: they are lost.
+    ///
+    /// # Errors
+    ///
+    /// What has not been handed over, and why.
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), ExportError> {
+        self.running.as_ref().map_or(Ok(()), |running| running.shutdown(timeout))
+    }
+
+    /// How many spans were started, exported, dropped and why, and are open.
+    pub fn stats(&self) -> Stats {
+        self.running.as_ref().map(Running::stats).unwrap_or_default()
+    }
+
+    /// Every setting with its value and where it came from, and which variables of the environment were ignored and why.
+    ///
+    /// ```
+    /// let tracing = traced::builder("checkout").queue(1_000).install()?;
+    /// let explanation = tracing.explain().to_string();
+    /// assert!(explanation.contains("queue, spans: 1000 (code)\n"));
+    /// assert!(explanation.contains("sampler: parentbased_always_on (default)\n"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        self.explanation.clone()
+    }
+}
+
+/// What a guard ends.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) collector: Arc<Collector>,
+    pub(super) over: AtomicBool,
+}
+
+impl Running {
+    fn shutdown(&self, timeout: Duration) -> Result<(), ExportError> {
+        pipeline::uninstall(&self.pipeline);
+        let first = !self.over.swap(true, Ordering::Relaxed);
+        let open = if first { self.open_spans() } else { Vec::new() };
+        // Whoever asks again waits again for what is not done.
+        let result = self.ask(timeout, Some(timeout));
+        if !open.is_empty() {
+            // A closed stderr is no reason to panic.
+            let _ = std::io::stderr().write_all(render_open(&open).as_bytes());
+        }
+        result
+    }
+
+    fn stats(&self) -> Stats {
+        let totals = self.collector.totals();
+        let counts = self.collector.queues().iter().map(|queue| queue.counts());
+        let counts = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
+        let mut dropped = Dropped {
+            queue_full: counts.dropped.queue_full + totals.no_room,
+            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
+            ..counts.dropped
+        };
+        let open = totals.started.saturating_sub(totals.ended);
+        let gone = open + counts.exported + dropped.total();
+        let mut waiting = totals.started.saturating_sub(gone);
+        if self.collector.queues().is_empty() {
+            dropped.no_exporter = std::mem::take(&mut waiting);
+        }
+        if self.collector.is_over() && self.collector.queues().iter().all(|queue| queue.is_over()) {
+            // Nobody is there any more to hand over what slipped in at the last moment.
+            dropped.after_shutdown += std::mem::take(&mut waiting);
+        }
+        Stats { started: totals.started, open, waiting, exported: counts.exported, dropped }
+    }
+
+    fn open_spans(&self) -> Vec<OpenSpan> {
+        match self.pipeline.provider() {
+            Provider::Ours(recorder) => recorder.open(self.pipeline.generation()),
+            Provider::Foreign(_) => Vec::new(),
+        }
+    }
+
+    /// Asks all exporters at once, and waits for their answers together.
+    fn ask(&self, timeout: Duration, stop: Option<Duration>) -> Result<(), ExportError> {
+        if !self.collector.is_here() {
+            return Err(ExportError::Forked);
+        }
+        // A time too far away to be told is for ever.
+        let until = Instant::now().checked_add(timeout);
+        let (answers, answered): (Vec<_>, Vec<_>) = self.collector.queues().iter().map(|_| channel()).unzip();
+        self.collector.ask(answers, stop);
+        let mut result = Ok(());
+        for (queue, answer) in self.collector.queues().iter().zip(answered) {
+            let answer = match until {
+                Some(until) => answer.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+                None => answer.recv().ok(),
+            };
+            let unanswered = || match queue.unanswered() {
+                Ok(()) => Ok(()),
+                Err(_) => Err(ExportError::TimedOut { waiting: self.stats().waiting }),
+            };
+            if let Err(error) = answer.unwrap_or_else(unanswered) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Who has shut down by hand has been told the result.
+        if self.over.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = self.shutdown(Duration::from_secs(5)) {
+            let _ = writeln!(std::io::stderr(), "traced: {error}");
+        }
+    }
+}

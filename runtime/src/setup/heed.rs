@@ -1,0 +1,126 @@
+//! The environment, put in its place in a set-up.
+
+use std::ffi::OsString;
+
+use super::builder::Builder;
+use super::environment::{Chosen, Environment, EnvironmentFault, Named, Told};
+use super::explanation::{Origin, Origins, Setting};
+use super::sampling::Deciding;
+use crate::console::Console;
+use crate::export::Export;
+
+impl Builder {
+    /// Heeds the environment: each variable that is set, and not empty, replaces what was said before, and what is said
+    /// afterwards replaces it in turn. The environment is read here, once.
+    ///
+    /// ```
+    /// let tracing = traced::builder("checkout")
+    ///     .queue(10_000) // unless OTEL_BSP_MAX_QUEUE_SIZE says otherwise
+    ///     .read_environment()
+    ///     .code_attributes(false) // whatever the environment says
+    ///     .install()?;
+    /// assert!(tracing.explain().to_string().contains("code attributes: false (code)"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    ///
+    /// | variable | says | values |
+    /// |---|---|---|
+    /// | `OTEL_SDK_DISABLED`, else `ENABLE_TRACING` | whether there is tracing at all; code cannot overrule it | `true`, `false` |
+    /// | `OTEL_SERVICE_NAME` | the service's name, also before `service.name` in the next | text |
+    /// | `OTEL_RESOURCE_ATTRIBUTES` | attributes of the service | `key=value,key=value`, values percent-encoded |
+    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` (feature `otlp`); or `none` |
+    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; to the latter two, `/v1/traces` is added | a URL with `http://`; without it `http://localhost:4318/v1/traces` |
+    /// | `OTEL_EXPORTER_OTLP_HEADERS` | what `otlp` sends beside, such as a key | `name=value,name=value`, values percent-encoded |
+    /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long `otlp` waits for an answer | milliseconds; without it 10,000 |
+    /// | `OTEL_EXPORTER_OTLP_COMPRESSION` | how `otlp` packs | `gzip`, `none` |
+    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf` |
+    /// | `OTEL_TRACES_SAMPLER` | [which spans are kept](Self::sampler) | `always_on`, `always_off`, `traceidratio`, each also with `parentbased_` before it |
+    /// | `OTEL_TRACES_SAMPLER_ARG` | the share of the two with `traceidratio`; without it, all | 0 to 1 |
+    /// | `TRACING_SAMPLE_RATE`, without `OTEL_TRACES_SAMPLER` | the share of the roots; others follow their parents | 0 to 1 |
+    /// | `OTEL_PROPAGATORS` | [the propagators](Self::propagators) | a list of `tracecontext`, `baggage`, `b3`, `b3multi`; or `none` |
+    /// | `OTEL_BSP_MAX_QUEUE_SIZE` | [`queue`](Self::queue) | spans, 1 or more |
+    /// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | [`batch`](Self::batch) | spans, 1 or more, and no more than the queue has |
+    /// | `OTEL_BSP_SCHEDULE_DELAY` | [`delay`](Self::delay) | milliseconds, 1 or more |
+    /// | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, else `OTEL_ATTRIBUTE_COUNT_LIMIT` | attributes of a span | 0 or more |
+    /// | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | events, links of a span | 0 or more |
+    /// | `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | attributes of an event, a link | 0 or more |
+    /// | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, else `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | [how long a text may be](Self::max_value_bytes): in bytes, where OpenTelemetry counts characters | 0 or more |
+    ///
+    /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
+    ///
+    /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
+    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`] says so.
+    ///
+    /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
+    pub fn read_environment(self) -> Self {
+        self.read_variables(&|name| std::env::var_os(name))
+    }
+
+    pub(super) fn read_variables(mut self, lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        /// Puts what was told in its place.
+        fn heed<T>(origins: &mut Origins, setting: Setting, told: Option<Told<T>>, place: &mut T) {
+            if let Some(Told { value, variable }) = told {
+                origins.say(setting, Origin::Variable(variable));
+                *place = value;
+            }
+        }
+
+        let mut told = Environment::read(lookup);
+        for Told { value, variable } in told.resource {
+            self.resource.push((value, Origin::Variable(variable)));
+        }
+        if let Some(Told { value: named, variable }) = told.exporters {
+            self.origins.say(Setting::Exporters, Origin::Variable(variable));
+            let console = || Box::new(Console::new()) as Box<dyn Export>;
+            let mut exporters = Vec::new();
+            for named in named {
+                let exporter = match named {
+                    Named::Console => Ok(console()),
+                    #[cfg(feature = "otlp")]
+                    Named::Otlp => match &told.otlp {
+                        Some(otlp) => otlp.exporter().map(|exporter| Box::new(exporter) as Box<dyn Export>),
+                        None => continue,
+                    },
+                };
+                match exporter {
+                    Ok(exporter) => exporters.push((exporter, named.name())),
+                    Err(reason) => {
+                        let value = named.name().to_owned();
+                        told.faults.push(EnvironmentFault { variable, value, reason });
+                    }
+                }
+            }
+            self.exporters.0 = Some(exporters);
+            #[cfg(feature = "otlp")]
+            if let Some(otlp) = &told.otlp {
+                self.exporter_settings = otlp.settings();
+            }
+        }
+        if let Some(Told { value: Chosen { sampler, policy, name }, variable }) = told.sampler {
+            self.origins.say(Setting::Sampler, Origin::Variable(variable));
+            self.sampler = Deciding { sampler, is_ours: true };
+            self.policy.sampler = policy;
+            self.sampler_name = name;
+        }
+        let said = &mut self.origins;
+        let propagators =
+            told.propagators.map(|Told { value, variable }| Told { value: Some(value), variable });
+        heed(said, Setting::Propagators, propagators, &mut self.propagators);
+        heed(said, Setting::Queue, told.queue, &mut self.capacity.spans);
+        heed(said, Setting::Batch, told.batch, &mut self.pace.batch);
+        heed(said, Setting::Delay, told.delay, &mut self.pace.delay);
+        let limits = &mut self.policy.limits;
+        heed(said, Setting::SpanAttributes, told.span_attributes, &mut limits.max_attributes_per_span);
+        heed(said, Setting::SpanEvents, told.span_events, &mut limits.max_events_per_span);
+        heed(said, Setting::SpanLinks, told.span_links, &mut limits.max_links_per_span);
+        heed(said, Setting::EventAttributes, told.event_attributes, &mut limits.max_attributes_per_event);
+        heed(said, Setting::LinkAttributes, told.link_attributes, &mut limits.max_attributes_per_link);
+        heed(said, Setting::ValueBytes, told.value_bytes, &mut self.max_value_bytes);
+        for ignored in told.ignored {
+            said.ignore(ignored.variable, ignored.why);
+        }
+        self.enabled = told.enabled;
+        self.faults = told.faults;
+        self
+    }
+}

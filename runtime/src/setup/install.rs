@@ -1,0 +1,198 @@
+//! From what was said to what runs: threads, recorder, propagators, and the account of it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
+
+use super::builder::Builder;
+use super::environment::Named;
+use super::explanation::{CODE_SPEAKS_LAST, Explanation, Origin, Setting};
+use super::fault::SetupError;
+use super::guard::{Running, Tracing};
+use crate::console::Console;
+use crate::exception::Exceptions;
+use crate::export::{Capacity, Export, OpenIn, Pace, Queue};
+use crate::pipeline::{self, Pipeline, Provider};
+use crate::propagation::{self, Propagator};
+use crate::record::{Collector, Recorder, Sink};
+use crate::route;
+
+impl Builder {
+    /// Installs the set-up: for every traced function, and for spans that other code makes through
+    /// `opentelemetry::global`.
+    ///
+    /// Where the environment switches tracing off, nothing is installed but the propagators, and the guard has nothing to
+    /// do.
+    ///
+    /// # Errors
+    ///
+    /// When a variable that [`read_environment`](Self::read_environment) read has a value that cannot be heeded, and when
+    /// tracing is set up already.
+    pub fn install(mut self) -> Result<Tracing, SetupError> {
+        if !self.faults.is_empty() {
+            return Err(SetupError::Environment(self.faults));
+        }
+        let enabled = self.enabled.take();
+        let origin = enabled.as_ref().map_or(Origin::Default, |told| Origin::Variable(told.variable));
+        if enabled.is_some_and(|told| !told.value) {
+            let mut explanation = Explanation::new(false, origin);
+            explanation.setting(
+                Setting::Propagators,
+                self.propagator_names(),
+                self.origins.of(Setting::Propagators),
+            );
+            explanation.ignored(self.origins.ignored);
+            propagate(self.propagators);
+            return Ok(Tracing { running: None, explanation });
+        }
+        if pipeline::installed().is_some() {
+            return Err(SetupError::AlreadyInstalled);
+        }
+        self.read_exceptions();
+        let resource = self.whole_resource();
+        let explanation = self.explain(Explanation::new(true, origin), &resource);
+        let attributes = resource.into_iter().map(|(key, (value, _))| KeyValue::new(key, value));
+        let resource = Resource::builder_empty()
+            .with_detector(Box::new(TelemetryResourceDetector))
+            .with_attributes(attributes)
+            .build();
+        let console = || vec![(Box::new(Console::new()) as Box<dyn Export>, Named::Console.name())];
+        let exporters = self.exporters.0.unwrap_or_else(console);
+        let collector =
+            start(exporters, &resource, self.capacity, self.pace).map_err(SetupError::NoThread)?;
+        let recorder = Recorder::new(Box::new(self.sampler), Sink::Exporters(Arc::clone(&collector)));
+        let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions));
+        if pipeline::install(Arc::clone(&pipeline)).is_err() {
+            let unheard = collector.queues().iter().map(|_| channel().0).collect();
+            collector.ask(unheard, Some(Duration::ZERO));
+            return Err(SetupError::AlreadyInstalled);
+        }
+        crate::value::set_limit(self.max_value_bytes);
+        propagate(self.propagators);
+        route::ensure();
+        let running = Running { pipeline, collector, over: AtomicBool::new(false) };
+        Ok(Tracing { running: Some(running), explanation })
+    }
+
+    /// The one variable that is always read: it decides what spans are, and not where they go.
+    fn read_exceptions(&mut self) {
+        let said = std::env::var_os(EXCEPTIONS).is_some_and(|value| !value.is_empty());
+        self.exceptions = exceptions_by_environment(std::mem::take(&mut self.exceptions));
+        if said {
+            self.origins.say(Setting::Exceptions, Origin::Variable(EXCEPTIONS));
+        }
+    }
+
+    /// The last of each key, in the order of the keys.
+    pub(super) fn whole_resource(&mut self) -> BTreeMap<Key, (Value, Origin)> {
+        let mut whole = BTreeMap::new();
+        for (attribute, origin) in std::mem::take(&mut self.resource) {
+            let before = whole.insert(attribute.key.clone(), (attribute.value, origin));
+            if let (Some((_, Origin::Variable(variable))), Origin::Code) = (before, origin) {
+                self.origins.ignore(variable, format!("its `{}` alone: {CODE_SPEAKS_LAST}", attribute.key));
+            }
+        }
+        whole
+    }
+
+    fn propagator_names(&self) -> String {
+        match &self.propagators {
+            None => "tracecontext, baggage; b3 is read as well".to_owned(),
+            Some(list) if list.is_empty() => "none".to_owned(),
+            Some(list) => list.iter().map(Propagator::name).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    pub(super) fn explain(
+        &mut self,
+        mut explanation: Explanation,
+        resource: &BTreeMap<Key, (Value, Origin)>,
+    ) -> Explanation {
+        for (key, (value, origin)) in resource {
+            explanation.attribute(key.as_str(), &value.as_str(), *origin);
+        }
+        let limits = &self.policy.limits;
+        let batch = match (self.pace.batch, self.capacity.spans) {
+            (batch, queue) if batch > queue => format!("{queue}, all that the queue has, of {batch}"),
+            (batch, _) => batch.to_string(),
+        };
+        explanation.setting(Setting::Exporters, self.exporters.names(), self.origins.of(Setting::Exporters));
+        for (setting, value, origin) in &self.exporter_settings {
+            explanation.setting(*setting, value.clone(), *origin);
+        }
+        for (setting, value) in [
+            (Setting::Sampler, self.sampler_name.clone()),
+            (Setting::Propagators, self.propagator_names()),
+            (Setting::Queue, self.capacity.spans.to_string()),
+            (Setting::Buffer, self.capacity.bytes.to_string()),
+            (Setting::Batch, batch),
+            (Setting::Delay, format!("{:?}", self.pace.delay)),
+            (Setting::SpanAttributes, limits.max_attributes_per_span.to_string()),
+            (Setting::SpanEvents, limits.max_events_per_span.to_string()),
+            (Setting::SpanLinks, limits.max_links_per_span.to_string()),
+            (Setting::EventAttributes, limits.max_attributes_per_event.to_string()),
+            (Setting::LinkAttributes, limits.max_attributes_per_link.to_string()),
+            (Setting::ValueBytes, self.max_value_bytes.to_string()),
+            (Setting::CodeAttributes, self.policy.code_attributes.to_string()),
+            (Setting::Exceptions, self.exceptions.name().to_owned()),
+        ] {
+            explanation.setting(setting, value, self.origins.of(setting));
+        }
+        explanation.ignored(std::mem::take(&mut self.origins.ignored));
+        explanation
+    }
+}
+
+/// What `inject` and `extract` do from now on, and libraries that ask OpenTelemetry.
+fn propagate(propagators: Option<Vec<Propagator>>) {
+    propagation::configure(propagators);
+    opentelemetry::global::set_text_map_propagator(propagation::configured());
+}
+
+/// Starts the threads: one for each exporter, and the one that serves them.
+fn start(
+    exporters: Vec<(Box<dyn Export>, &'static str)>,
+    resource: &Resource,
+    capacity: Capacity,
+    pace: Pace,
+) -> std::io::Result<Arc<Collector>> {
+    let open: OpenIn = Arc::new(|trace| {
+        pipeline::installed().map_or(0, |pipeline| match pipeline.provider() {
+            Provider::Ours(recorder) => recorder.open_in(trace),
+            Provider::Foreign(_) => 0,
+        })
+    });
+    let mut queues: Vec<Arc<Queue>> = Vec::new();
+    let started = exporters
+        .into_iter()
+        .try_for_each(|(exporter, _)| {
+            queues.push(Queue::start(exporter, resource, Arc::clone(&open), capacity, pace)?);
+            Ok(())
+        })
+        .and_then(|()| Collector::start(queues.clone(), capacity.bytes));
+    if started.is_err() {
+        for queue in &queues {
+            queue.ask(channel().0, Some(Duration::ZERO));
+        }
+    }
+    started
+}
+
+/// Where exceptions are recorded.
+const EXCEPTIONS: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+
+pub(super) fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
+    let opt_in = std::env::var(EXCEPTIONS).ok();
+    let (exceptions, warning) = exceptions.read(opt_in.as_deref());
+    if let Some(warning) = warning {
+        let _ = writeln!(std::io::stderr(), "traced: {warning}");
+    }
+    exceptions
+}

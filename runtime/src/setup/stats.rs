@@ -1,0 +1,41 @@
+//! What became of the spans.
+
+/// What became of the spans so far; see [`Tracing::stats`].
+///
+/// `started` is the sum of the others. With several exporters, `waiting`, `exported` and `dropped` are those of the one
+/// that got the fewest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Recorded spans that have begun.
+    pub started: u64,
+    /// Spans that have begun and not ended.
+    pub open: u64,
+    /// Spans that have ended and wait to be handed over.
+    pub waiting: u64,
+    /// Spans that were handed over.
+    pub exported: u64,
+    /// Spans that were lost, and why.
+    pub dropped: Dropped,
+}
+
+/// Why spans were lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The queue had no room.
+    pub queue_full: u64,
+    /// The exporter failed or panicked.
+    pub export_failed: u64,
+    /// The set-up had ended.
+    pub after_shutdown: u64,
+    /// There is no exporter: the environment says `none`.
+    pub no_exporter: u64,
+}
+
+impl Dropped {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.queue_full + self.export_failed + self.after_shutdown + self.no_exporter
+    }
+}
