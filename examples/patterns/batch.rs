@@ -56,10 +56,13 @@ fn main() -> Result<(), traced::SetupError> {
 
 #[test]
 fn the_batch_is_linked_to_every_request_and_below_none() {
+    use traced::opentelemetry::trace::SpanContext;
+    use traced::testing::SpanView;
+
     let ((), trace) = traced::testing::capture(work);
     assert_eq!(trace.roots(), ["accept", "accept", "accept", "settle"]);
-    let producers: Vec<_> = trace.named("enqueue").map(|span| span.span_id()).collect();
-    let links: Vec<_> = trace.span("settle").links().map(|link| link.span_id()).collect();
+    let producers: Vec<_> = trace.named("enqueue").map(SpanView::span_id).collect();
+    let links: Vec<_> = trace.span("settle").links().map(SpanContext::span_id).collect();
     assert_eq!(links, producers);
     assert_eq!(trace.named("settle_one").count(), 3);
 }

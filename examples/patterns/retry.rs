@@ -52,11 +52,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::test]
 async fn later_attempts_link_to_the_first_and_the_call_has_not_failed() {
+    use traced::opentelemetry::trace::SpanContext;
+
     let (paid, trace) = traced::testing::capture(pay(7)).await;
     assert_eq!(paid, Ok(3));
     let attempts: Vec<_> = trace.named("try_once").collect();
     let links: Vec<Vec<_>> =
-        attempts.iter().map(|span| span.links().map(|link| link.span_id()).collect()).collect();
+        attempts.iter().map(|span| span.links().map(SpanContext::span_id).collect()).collect();
     let first = attempts[0].span_id();
     assert_eq!(links, [vec![], vec![first], vec![first]]);
     assert_eq!(trace.span("pay").status(), "unset");
