@@ -58,6 +58,7 @@ mod outcome;
 mod own;
 mod panic;
 mod pipeline;
+mod process;
 mod propagation;
 mod record;
 mod route;
@@ -80,6 +81,7 @@ pub use carry::{Propagated, Work, propagate, thread};
 pub use console::Console;
 pub use hand::{Current, Entered, Span, current};
 pub use outcome::Failure;
+pub use process::{Processor, Starting};
 pub use propagation::{
     AsLink, AsParent, Carrier, Environment, Extract, Inject, Parent, Propagator, UnknownPropagator, extract,
     inject, inject_context,

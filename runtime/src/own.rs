@@ -36,6 +36,8 @@ pub(crate) struct Thread {
 pub(crate) struct Home {
     generation: u64,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// Whether someone is to be shown each span that starts.
+    pub(crate) is_watched: bool,
     pub(crate) writer: Writer,
     /// One for spans and one for traces, whose ids are of both.
     ids: [Rng; 2],
@@ -105,7 +107,8 @@ fn find_home() -> Option<()> {
         return None;
     }
     let writer = Writer::new(Arc::clone(collector));
-    let home = Home { generation, pipeline: Arc::clone(&pipeline), writer, ids: [rng(), rng()] };
+    let is_watched = !recorder.processors.is_empty();
+    let home = Home { generation, pipeline: Arc::clone(&pipeline), is_watched, writer, ids: [rng(), rng()] };
     let before = with(|thread| thread.home.replace(home))?;
     drop(before);
     Some(())

@@ -492,7 +492,7 @@ impl Live {
             };
             match home.pipeline.policy.sampler.decide(parent, cx) {
                 Some(false) => return Glance::Nothing,
-                Some(true) if *span.trace_state() == TraceState::NONE => {}
+                Some(true) if !home.is_watched && *span.trace_state() == TraceState::NONE => {}
                 _ => return Glance::Other,
             }
             Glance::Started(Self::child(site, home, spare.pop(), parent, cx))

@@ -46,6 +46,7 @@ use pin_project_lite::pin_project;
 
 use crate::exception::Exceptions;
 use crate::pipeline::{Captured, Capturing, Pipeline, Policy, Provider, Sampler, no_limits};
+use crate::process::Processors;
 use crate::record::{self, Sink};
 
 /// Runs a closure, or drives a future, and gives its value with the trace of exactly that.
@@ -163,7 +164,11 @@ impl Recorder {
     }
 
     fn ours() -> Self {
-        let recorder = record::Recorder::new(always(), Sink::Capture(record::Captured::default()));
+        let recorder = record::Recorder::new(
+            always(),
+            Sink::Capture(record::Captured::default()),
+            Processors::default(),
+        );
         Self::of(Provider::Ours(recorder), None)
     }
 

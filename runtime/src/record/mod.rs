@@ -22,9 +22,11 @@ use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{ShouldSample, SpanData};
 
 use crate::console::OpenSpan;
+use crate::process::Processors;
 
 pub(crate) use clock::{Ticks, calendar};
 pub(crate) use collector::{Batch, Collector};
+pub(crate) use extra::Extra;
 pub(crate) use recording::{Fault, Leaf, Parent, Recording, Start};
 pub(crate) use ring::Writer;
 pub(crate) use seat::whole;
@@ -53,6 +55,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 pub(crate) struct Recorder {
     pub(crate) sampler: Box<dyn ShouldSample>,
     pub(crate) sink: Sink,
+    /// Who sees spans start; a capture has nobody.
+    pub(crate) processors: Processors,
     /// Open spans of other code: a seat knows call sites only.
     others: Mutex<HashMap<SpanId, OpenSpan>>,
 }
@@ -83,11 +87,11 @@ impl Captured {
 }
 
 impl Recorder {
-    pub(crate) fn new(sampler: Box<dyn ShouldSample>, sink: Sink) -> Self {
+    pub(crate) fn new(sampler: Box<dyn ShouldSample>, sink: Sink, processors: Processors) -> Self {
         if matches!(sink, Sink::Capture(_)) {
             clock::note();
         }
-        Self { sampler, sink, others: Mutex::default() }
+        Self { sampler, sink, processors, others: Mutex::default() }
     }
 
     /// The open spans of the pipeline with that number.

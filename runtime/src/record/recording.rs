@@ -21,6 +21,7 @@ use crate::exception::{self, Exception};
 use crate::fields::Fields;
 use crate::own::{self, Home, Thread};
 use crate::pipeline::{self, Pipeline, Provider};
+use crate::process::{Attributes, Starting};
 use crate::span::Stay;
 
 /// The parent of a span, as far as the span needs it.
@@ -280,6 +281,17 @@ impl Recording {
         }
         if trace_state != TraceState::NONE {
             self.extra().trace_state = trace_state.clone();
+        }
+        if !recorder.processors.is_empty() {
+            let span = SpanContext::new(self.trace, self.id, self.flags, false, trace_state.clone());
+            recorder.processors.start(&mut Starting {
+                name: site.name,
+                kind: &site.kind,
+                scope: site.scope(),
+                parent: seen,
+                span: &span,
+                attributes: Attributes::Call(fields),
+            });
         }
         if self.over.is_none() {
             self.stand_in(cx, trace_state);

@@ -21,6 +21,7 @@ use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
 use crate::own;
 use crate::pipeline::{Pipeline, Provider};
+use crate::process::{Attributes, Starting};
 
 /// A tracer for other code.
 #[derive(Debug)]
@@ -89,6 +90,16 @@ impl Tracer for OtherTracer {
         }
         for link in links {
             extra.link(link, &limits);
+        }
+        if !recorder.processors.is_empty() {
+            recorder.processors.start(&mut Starting {
+                name: &name,
+                kind: &kind,
+                scope: &self.scope,
+                parent: cx,
+                span: &context,
+                attributes: Attributes::Other(&mut extra, &limits),
+            });
         }
         let open = Open {
             pipeline: Arc::clone(&self.pipeline),

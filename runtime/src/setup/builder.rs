@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -15,6 +16,7 @@ use crate::console::Console;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, Pace};
 use crate::pipeline::{Policy, Sampler};
+use crate::process::{Processor, Processors};
 use crate::propagation::Propagator;
 
 /// A set-up in the making; see [`builder`].
@@ -30,6 +32,7 @@ pub struct Builder {
     pub(super) propagators: Option<Vec<Propagator>>,
     pub(super) max_value_bytes: usize,
     pub(super) exceptions: Exceptions,
+    pub(super) processors: Processors,
     pub(super) exporters: Exporters,
     /// What else there is to tell of those that the environment named.
     pub(super) exporter_settings: Vec<(Setting, String, Origin)>,
@@ -164,6 +167,12 @@ impl Builder {
         };
         self.policy.sampler = known;
         self.sampler = Deciding { sampler: Box::new(sampler), is_ours: false };
+        self
+    }
+
+    /// A hook that sees spans start and end, as often as called; they are asked in that order. See [`Processor`].
+    pub fn processor(mut self, processor: impl Processor) -> Self {
+        self.processors.0.push(Arc::new(processor));
         self
     }
 

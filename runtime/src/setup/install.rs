@@ -67,7 +67,8 @@ impl Builder {
         let exporters = self.exporters.0.unwrap_or_else(console);
         let collector =
             start(exporters, &resource, self.capacity, self.pace).map_err(SetupError::NoThread)?;
-        let recorder = Recorder::new(Box::new(self.sampler), Sink::Exporters(Arc::clone(&collector)));
+        let recorder =
+            Recorder::new(Box::new(self.sampler), Sink::Exporters(Arc::clone(&collector)), self.processors);
         let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
             let unheard = collector.queues().iter().map(|_| channel().0).collect();

@@ -24,6 +24,7 @@ use opentelemetry_sdk::trace::SpanLimits;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Pace};
 use crate::pipeline::{self, Pipeline, Policy, Provider, Sampler};
+use crate::process::Processors;
 use crate::route;
 use environment::Chosen;
 use explanation::{Origin, Origins};
@@ -83,6 +84,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         propagators: None,
         max_value_bytes: crate::value::DEFAULT_LIMIT,
         exceptions: Exceptions::default(),
+        processors: Processors::default(),
         exporters: builder::Exporters(None),
         exporter_settings: Vec::new(),
         capacity: Capacity { spans: SPANS, bytes: BYTES },
