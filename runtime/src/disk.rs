@@ -1,7 +1,7 @@
 //! Files for spans: nobody else's to read, where a platform knows owners, and replaced whole where they are replaced.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Whoever creates it may read and write it, and nobody else.
@@ -16,14 +16,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Opens a file to be written at its end, and creates it where there is none.
 #[cfg(feature = "otlp-file")]
-pub(crate) fn append(path: &Path) -> io::Result<File> {
+pub(crate) fn append(path: &Path) -> io::Result<fs::File> {
     // Read as well: how it ends decides how it goes on.
     private(OpenOptions::new().append(true).read(true).create(true)).open(path)
 }
 
 /// Puts a file in the place of what is there, in one step: whoever reads finds the old one or the new one, whole.
 #[cfg(feature = "jaeger-json")]
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
     let beside = beside(path)?;
     // Of a process with this number that did not get to the end. A new file, so that nobody's link is followed.
     let _ = fs::remove_file(&beside);
@@ -59,7 +62,7 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
 
 /// Whether the path still names the file that is open: it may have been moved, or removed with its folder.
 #[cfg(feature = "otlp-file")]
-pub(crate) fn is_still(path: &Path, file: &File) -> bool {
+pub(crate) fn is_still(path: &Path, file: &fs::File) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;

@@ -49,7 +49,7 @@ impl Builder {
     /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
-    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`] says so.
+    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so.
     ///
     /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
     pub fn read_environment(self) -> Self {
