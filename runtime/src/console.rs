@@ -249,6 +249,11 @@ impl SpanExporter for Console {
     }
 }
 
+/// A trace as the console would draw it, without colours.
+pub(crate) fn render_trace(service: &str, id: TraceId, spans: &[SpanData]) -> String {
+    Page::new(None, false).draw(&Trace { service, id, spans, occasion: Occasion::Ended, open: 0 })
+}
+
 /// A span that has started and not ended.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenSpan {

@@ -41,6 +41,7 @@
 //! # Features
 //!
 //! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
+//! `jaeger-json`: the module `jaeger`, a file that Jaeger's UI loads. `otlp-file`: `OtlpFile`, OTLP as JSON lines.
 //! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
 
 mod callsite;
@@ -48,12 +49,22 @@ mod carry;
 mod console;
 mod context;
 mod diagnostics;
+#[cfg(any(feature = "jaeger-json", feature = "otlp-file"))]
+mod disk;
 mod exception;
 mod export;
 mod fields;
 mod future;
 mod hand;
+#[cfg(feature = "jaeger-json")]
+pub mod jaeger;
+mod keep;
 pub mod mask;
+pub mod memory;
+#[cfg(feature = "otlp-file")]
+mod message;
+#[cfg(feature = "otlp-file")]
+mod otlp_file;
 mod outcome;
 mod own;
 mod panic;
@@ -80,6 +91,8 @@ pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
 pub use carry::{Propagated, Work, propagate, thread};
 pub use console::Console;
 pub use hand::{Current, Entered, Span, current};
+#[cfg(feature = "otlp-file")]
+pub use otlp_file::OtlpFile;
 pub use outcome::Failure;
 pub use process::{Processor, Starting};
 pub use propagation::{

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::trace::SpanData;
 
-use super::tree::is_local_root;
+use crate::keep::is_local_root;
 
 /// How many spans may wait for their roots.
 pub(super) const MOST_SPANS: usize = 10_000;

@@ -12,6 +12,8 @@ use opentelemetry::Value;
 use opentelemetry::trace::{Event, SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::keep::is_local_root;
+
 /// From this many on, equal siblings are shown as one.
 const FOLD: usize = 3;
 
@@ -125,11 +127,6 @@ impl<'a> Tree<'a> {
         let theirs = union(children.map(|&child| self.times[child]).collect());
         length(&own) - common(&own, &theirs)
     }
-}
-
-/// A span with which a trace begins in this process.
-pub(super) fn is_local_root(span: &SpanData) -> bool {
-    span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote
 }
 
 /// Whether the `cancelled` attribute says so.

@@ -19,7 +19,7 @@ use crate::pipeline::{Policy, Sampler};
 use crate::process::{Processor, Processors};
 use crate::propagation::Propagator;
 
-/// A set-up in the making; see [`builder`].
+/// A set-up in the making; see [`builder`](crate::builder).
 #[derive(Debug)]
 #[must_use = "nothing is set up before `install`"]
 pub struct Builder {

@@ -48,6 +48,8 @@ pub(super) enum Named {
     Console,
     #[cfg(feature = "otlp")]
     Otlp,
+    #[cfg(feature = "otlp-file")]
+    OtlpStdout,
 }
 
 impl Named {
@@ -56,6 +58,8 @@ impl Named {
             Self::Console => "console",
             #[cfg(feature = "otlp")]
             Self::Otlp => "otlp",
+            #[cfg(feature = "otlp-file")]
+            Self::OtlpStdout => "otlp/stdout",
         }
     }
 }
@@ -416,6 +420,15 @@ fn exporters(text: &str) -> Result<Vec<Named>, String> {
             "otlp" => {
                 return Err(
                     "no exporter `otlp` is built in; enable the feature `otlp` of `traced`".to_owned()
+                );
+            }
+            #[cfg(feature = "otlp-file")]
+            "otlp/stdout" => Some(Named::OtlpStdout),
+            #[cfg(not(feature = "otlp-file"))]
+            "otlp/stdout" => {
+                return Err(
+                    "no exporter `otlp/stdout` is built in; enable the feature `otlp-file` of `traced`"
+                        .to_owned(),
                 );
             }
             "jaeger" => {

@@ -12,7 +12,7 @@ pub enum SetupError {
     AlreadyInstalled,
     /// The thread that hands spans to an exporter could not be started.
     NoThread(std::io::Error),
-    /// Variables of the environment have values that cannot be heeded; see [`Builder::read_environment`].
+    /// Variables of the environment have values that cannot be heeded; see [`Builder::read_environment`](crate::Builder::read_environment).
     Environment(Vec<EnvironmentFault>),
 }
 

@@ -28,7 +28,7 @@ impl Builder {
     /// | `OTEL_SDK_DISABLED`, else `ENABLE_TRACING` | whether there is tracing at all; code cannot overrule it | `true`, `false` |
     /// | `OTEL_SERVICE_NAME` | the service's name, also before `service.name` in the next | text |
     /// | `OTEL_RESOURCE_ATTRIBUTES` | attributes of the service | `key=value,key=value`, values percent-encoded |
-    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` (feature `otlp`); or `none` |
+    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` (feature `otlp`), `otlp/stdout` (feature `otlp-file`); or `none` |
     /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; to the latter two, `/v1/traces` is added | a URL with `http://`; without it `http://localhost:4318/v1/traces` |
     /// | `OTEL_EXPORTER_OTLP_HEADERS` | what `otlp` sends beside, such as a key | `name=value,name=value`, values percent-encoded |
     /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long `otlp` waits for an answer | milliseconds; without it 10,000 |
@@ -49,7 +49,7 @@ impl Builder {
     /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
-    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`] says so.
+    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so.
     ///
     /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
     pub fn read_environment(self) -> Self {
@@ -81,6 +81,8 @@ impl Builder {
                         Some(otlp) => otlp.exporter().map(|exporter| Box::new(exporter) as Box<dyn Export>),
                         None => continue,
                     },
+                    #[cfg(feature = "otlp-file")]
+                    Named::OtlpStdout => Ok(Box::new(crate::OtlpFile::stdout()) as Box<dyn Export>),
                 };
                 match exporter {
                     Ok(exporter) => exporters.push((exporter, named.name())),

@@ -1,6 +1,6 @@
 //! What became of the spans.
 
-/// What became of the spans so far; see [`Tracing::stats`].
+/// What became of the spans so far; see [`Tracing::stats`](crate::Tracing::stats).
 ///
 /// `started` is the sum of the others. With several exporters, `waiting`, `exported` and `dropped` are those of the one
 /// that got the fewest.
