@@ -3,6 +3,8 @@
 //! Stands beside the recorder, which calls `on_start` once a span has begun and `on_end` where records have become
 //! `SpanData`. Knows nothing of rings and queues, and never lets a hook's panic out.
 
+mod baggage;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use crate::context::Deciding;
 use crate::fields::Fields;
 use crate::record::Extra;
 use crate::value::{Attribute, survive};
+pub(crate) use baggage::BaggageAttributes;
 
 /// A hook that sees spans start and end, and may add attributes.
 ///

@@ -14,9 +14,11 @@ mod baggage;
 mod carrier;
 mod custom;
 mod header;
+mod jaeger;
 mod parent;
 mod propagator;
 mod trace_context;
+mod trace_id;
 
 #[cfg(test)]
 mod tests;
@@ -26,9 +28,11 @@ use opentelemetry::Context;
 pub(crate) use b3::is_deferred;
 pub(crate) use baggage::percent_decoded;
 pub use carrier::{Carrier, Environment, Extract, Inject};
+pub(crate) use header::is_token;
 pub use parent::{AsLink, AsParent, Parent};
 pub use propagator::{Propagator, UnknownPropagator};
 pub(crate) use propagator::{configure, configured};
+pub(crate) use trace_id::adopted;
 
 /// Writes the current context into `carrier`, so that what receives it continues the trace.
 ///

@@ -21,7 +21,7 @@ use crate::fields::Fields;
 use crate::outcome::{self, Failed, Verdict};
 use crate::own::{self, Home, Thread};
 use crate::pipeline::{self, Captured, Pipeline, Provider, Sampler};
-use crate::propagation::{AsLink, AsParent};
+use crate::propagation::{AsLink, AsParent, adopted};
 use crate::record::{Fault, Parent, Recording, Start};
 use crate::value::Attribute;
 
@@ -492,7 +492,10 @@ impl Live {
             };
             match home.pipeline.policy.sampler.decide(parent, cx) {
                 Some(false) => return Glance::Nothing,
-                Some(true) if !home.is_watched && *span.trace_state() == TraceState::NONE => {}
+                Some(true)
+                    if !home.is_watched
+                        && *span.trace_state() == TraceState::NONE
+                        && (parent.is_some() || adopted(cx).is_none()) => {}
                 _ => return Glance::Other,
             }
             Glance::Started(Self::child(site, home, spare.pop(), parent, cx))

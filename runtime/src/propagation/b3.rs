@@ -18,7 +18,7 @@ pub(super) const B3_FLAGS: &str = "x-b3-flags";
 
 /// Marks a parent that a debugger wants traced through all services. W3C has no such flag, so it is kept
 /// where the propagators of OpenTelemetry keep it.
-const DEBUG: TraceFlags = TraceFlags::new(0x04);
+pub(super) const DEBUG: TraceFlags = TraceFlags::new(0x04);
 
 /// What B3 says.
 #[derive(Clone, Copy)]

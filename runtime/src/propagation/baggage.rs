@@ -10,12 +10,13 @@ use super::header::{self, BLANKS, MAX_LENGTH, Written};
 
 pub(super) const BAGGAGE: &str = "baggage";
 
+/// What `Baggage` has room for.
+pub(super) const KEPT: usize = 64;
+
 /// The members that the header has.
 pub(super) fn read(carrier: &dyn Extract) -> Option<Vec<KeyValueMetadata>> {
     /// More than any version of the specification has allowed.
     const MAX_MEMBERS: usize = 180;
-    /// What `Baggage` has room for.
-    const KEPT: usize = 64;
 
     let text = header::list(carrier, BAGGAGE)?;
     if text.split(',').count() > MAX_MEMBERS {
@@ -66,7 +67,7 @@ fn properties(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Encodes what must be, and the `%`, `+` and `=` that some receivers would read as something else.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 
     let mut encoded = String::with_capacity(text.len());

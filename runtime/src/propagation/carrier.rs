@@ -93,7 +93,7 @@ pub trait Extract {
     /// in any.
     fn find(&self, name: &str, found: &mut dyn FnMut(&[u8]));
 
-    /// Hands over every name. Only propagators of your own that look for a prefix need it.
+    /// Hands over every name. Only Jaeger's baggage and propagators of your own that look for a prefix need it.
     fn names(&self, found: &mut dyn FnMut(&str)) {
         let _ = found;
     }

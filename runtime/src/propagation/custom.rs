@@ -11,13 +11,24 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use super::b3::{self, B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID};
 use super::baggage::BAGGAGE;
 use super::header::{self, Written};
+use super::jaeger::{self, UBER_TRACE_ID};
 use super::trace_context::{self, TRACEPARENT, TRACESTATE};
 use super::{AsLink, Extract};
 use crate::value::survive;
 
 /// The names that have a format here.
-pub(super) const KNOWN: [&str; 9] =
-    [TRACEPARENT, TRACESTATE, BAGGAGE, B3, B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_FLAGS];
+pub(super) const KNOWN: [&str; 10] = [
+    TRACEPARENT,
+    TRACESTATE,
+    BAGGAGE,
+    B3,
+    B3_TRACE_ID,
+    B3_SPAN_ID,
+    B3_PARENT_SPAN_ID,
+    B3_SAMPLED,
+    B3_FLAGS,
+    UBER_TRACE_ID,
+];
 
 pub(super) fn read(custom: &dyn TextMapPropagator, cx: &Context, carrier: &dyn Extract) -> Option<Context> {
     survive(|| custom.extract_with_context(cx, &Screened::of(carrier, custom.fields())))
@@ -36,6 +47,7 @@ fn is_sound(name: &str, value: &str) -> bool {
         B3 => b3::single(value).is_some(),
         B3_TRACE_ID => b3::trace_id(value).is_some(),
         B3_SPAN_ID | B3_PARENT_SPAN_ID => header::span_id(value).is_some(),
+        UBER_TRACE_ID => jaeger::span(value).is_some(),
         _ => true,
     }
 }

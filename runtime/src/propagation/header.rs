@@ -55,7 +55,7 @@ pub(super) fn text(value: &[u8]) -> Option<&str> {
 }
 
 /// Whether `text` is what HTTP calls a token: the name of a header or of a baggage member.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(token)
 }

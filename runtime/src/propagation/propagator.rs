@@ -15,8 +15,9 @@ use opentelemetry::trace::TraceContextExt;
 use super::b3::{self, B3, B3_FLAGS, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_SPAN_ID, B3_TRACE_ID};
 use super::baggage::{self, BAGGAGE};
 use super::header::Written;
+use super::jaeger::{self, UBER_TRACE_ID};
 use super::trace_context::{self, TRACEPARENT, TRACESTATE};
-use super::{AsLink, Carrier, Extract, Inject, custom};
+use super::{AsLink, Carrier, Extract, Inject, custom, trace_id};
 
 /// A format in which context travels.
 ///
@@ -37,6 +38,12 @@ pub enum Propagator {
     B3Single,
     /// B3 in the headers `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled`. Either B3 reads both forms.
     B3Multi,
+    /// Jaeger's `uber-trace-id`, and its baggage in `uberctx-…`.
+    Jaeger,
+    /// The plain `x-trace-id` of services that have no spans: 32 or 16 digits, or a UUID. It is read and never written. A
+    /// span under it starts the trace of that id and has no parent; where any other format finds a parent, it does not
+    /// count. A provider of the program's own, behind [`attach_global`](crate::attach_global), is not told.
+    XTraceId,
     /// One of your own. It sees no header that is malformed or oversized, nothing it writes but printable
     /// ASCII gets through, and if it panics, nothing is read or written.
     Custom(Box<dyn TextMapPropagator + Send + Sync>),
@@ -49,12 +56,18 @@ impl<P: TextMapPropagator + Send + Sync + 'static> From<P> for Propagator {
 }
 
 /// The names that `OTEL_PROPAGATORS` has for them.
-const NAMED: [(&str, Propagator); 4] = [
+const NAMED: [(&str, Propagator); 6] = [
     ("tracecontext", Propagator::TraceContext),
     ("baggage", Propagator::Baggage),
     ("b3", Propagator::B3Single),
     ("b3multi", Propagator::B3Multi),
+    ("jaeger", Propagator::Jaeger),
+    ("xtraceid", Propagator::XTraceId),
 ];
+
+/// Formats that OpenTelemetry has a name for, and nobody here reads: X-Ray's ids have no place in a `traceparent`, and OT
+/// trace is on its way out.
+const FOREIGN: [&str; 2] = ["xray", "ottrace"];
 
 impl FromStr for Propagator {
     type Err = UnknownPropagator;
@@ -73,11 +86,24 @@ impl fmt::Display for UnknownPropagator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(name) = self;
         let known = NAMED.map(|(name, _)| format!("`{name}`")).join(", ");
+        if self.is_foreign() {
+            return write!(
+                f,
+                "no propagator `{name}` is built in; give one of your own with `builder(…).propagators(…)`, or one of {known}"
+            );
+        }
         write!(f, "unknown propagator `{name}`; expected one of {known}")
     }
 }
 
 impl error::Error for UnknownPropagator {}
+
+impl UnknownPropagator {
+    /// Whether OpenTelemetry knows the name.
+    pub(crate) fn is_foreign(&self) -> bool {
+        FOREIGN.contains(&self.0.as_str())
+    }
+}
 
 impl Propagator {
     /// What the environment calls it.
@@ -87,6 +113,8 @@ impl Propagator {
             Self::Baggage => "baggage",
             Self::B3Single => "b3",
             Self::B3Multi => "b3multi",
+            Self::Jaeger => "jaeger",
+            Self::XTraceId => "xtraceid",
             Self::Custom(_) => "custom",
         }
     }
@@ -98,6 +126,8 @@ impl Propagator {
             Self::Baggage => vec![BAGGAGE],
             Self::B3Single => vec![B3],
             Self::B3Multi => vec![B3_TRACE_ID, B3_SPAN_ID, B3_PARENT_SPAN_ID, B3_SAMPLED, B3_FLAGS],
+            Self::Jaeger => vec![UBER_TRACE_ID],
+            Self::XTraceId => Vec::new(),
             Self::Custom(custom) => custom.fields().collect(),
         }
     }
@@ -109,6 +139,8 @@ impl Propagator {
             Self::Baggage => baggage::write(cx, &mut headers),
             Self::B3Single => b3::write_single(cx, &mut headers),
             Self::B3Multi => b3::write_multiple(cx, &mut headers),
+            Self::Jaeger => jaeger::write(cx, &mut headers),
+            Self::XTraceId => {}
             Self::Custom(custom) => custom::write(custom.as_ref(), cx, &mut headers),
         }
         // What writes at all answers for all its fields; what has nothing to say leaves a proxy's headers
@@ -116,7 +148,9 @@ impl Propagator {
         if headers.0.is_empty() {
             return;
         }
-        for field in self.fields() {
+        // Jaeger has its baggage beside, and may have nothing to say about the span.
+        let stale = if matches!(self, Self::Jaeger) { Vec::new() } else { self.fields() };
+        for field in stale {
             if !headers.0.iter().any(|(name, _)| name.eq_ignore_ascii_case(field)) {
                 carrier.unset(&field.to_ascii_lowercase());
             }
@@ -132,6 +166,8 @@ impl Propagator {
             Self::TraceContext => Some(cx.with_remote_span_context(trace_context::read(carrier)?)),
             Self::Baggage => Some(cx.with_baggage(baggage::read(carrier)?)),
             Self::B3Single | Self::B3Multi => b3::read(cx, carrier),
+            Self::Jaeger => jaeger::read(cx, carrier),
+            Self::XTraceId => trace_id::read(cx, carrier),
             Self::Custom(custom) => custom::read(custom.as_ref(), cx, carrier),
         }
     }
@@ -195,7 +231,9 @@ impl Propagators {
         let mut cx = cx.clone();
         let mut parent = None;
         for propagator in self.list.iter() {
-            let seeks_parent = !matches!(propagator, Propagator::Baggage | Propagator::Custom(_));
+            let has_more =
+                matches!(propagator, Propagator::Baggage | Propagator::Jaeger | Propagator::Custom(_));
+            let seeks_parent = !has_more;
             if seeks_parent && parent.is_some() {
                 continue;
             }
@@ -268,12 +306,22 @@ mod tests {
             ("baggage", "Baggage"),
             ("b3", "B3Single"),
             ("b3multi", "B3Multi"),
+            ("jaeger", "Jaeger"),
+            ("xtraceid", "XTraceId"),
         ] {
             assert_eq!(format!("{:?}", Propagator::from_str(name).unwrap()), expected);
         }
         assert_eq!(
-            Propagator::from_str("jaeger").unwrap_err().to_string(),
-            "unknown propagator `jaeger`; expected one of `tracecontext`, `baggage`, `b3`, `b3multi`"
+            Propagator::from_str("yaeger").unwrap_err().to_string(),
+            "unknown propagator `yaeger`; expected one of `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, \
+             `xtraceid`"
+        );
+        let foreign = Propagator::from_str("xray").unwrap_err().to_string();
+        assert!(
+            foreign.starts_with(
+                "no propagator `xray` is built in; give one of your own with `builder(…).propagators(…)`"
+            ),
+            "{foreign}"
         );
     }
 }

@@ -173,6 +173,27 @@ fn any_header() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
     prop_oneof![3 => nearly, 1 => (proptest::sample::select(KNOWN.to_vec()), random)]
 }
 
+proptest! {
+    #[test]
+    fn what_older_headers_say_goes_out_sound_or_not_at_all(
+        span in prop_oneof!["[0-9a-f]{1,33}(:|%3A)[0-9a-f]{1,17}:[0-9a-f]{1,2}:[0-9a-f]{1,3}", any::<String>()],
+        trace in prop_oneof!["[0-9a-fA-F-]{16,36}", any::<String>()],
+        name in prop_oneof!["[uU]berctx-[a-zA-Z%(]{0,5}", any::<String>()],
+        value in any::<String>(),
+    ) {
+        let list = || vec![Propagator::Jaeger, Propagator::XTraceId];
+        let headers = [("uber-trace-id".to_owned(), span), ("x-trace-id".to_owned(), trace), (name, value)];
+        let parent = Parent::from(Propagators::new(list()).read(&Context::new(), &headers));
+        let written = injected(list(), parent.context());
+        for (name, value) in &written {
+            prop_assert!(is_token(name));
+            prop_assert!(value.len() <= MAX_LENGTH && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+        let again = Parent::from(Propagators::new(list()).read(&Context::new(), &written));
+        prop_assert_eq!(again.span_context(), parent.span_context());
+    }
+}
+
 /// A carrier of bytes.
 #[derive(Debug)]
 struct Raw(Vec<(&'static str, Vec<u8>)>);

@@ -22,6 +22,7 @@ use crate::fields::Fields;
 use crate::own::{self, Home, Thread};
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::process::{Attributes, Starting};
+use crate::propagation::adopted;
 use crate::span::Stay;
 
 /// The parent of a span, as far as the span needs it.
@@ -247,7 +248,7 @@ impl Recording {
         let Start { site, pipeline, recorder, parent: seen, cx, over } = *start;
         let span = seen.span();
         let parent = Parent::of(span.span_context());
-        let trace = parent.map_or_else(own::trace_id, |parent| parent.trace);
+        let trace = trace_of(parent, seen);
         let SamplingResult { decision, attributes, trace_state } =
             if let Some(keeps) = pipeline.policy.sampler.decide(parent, seen) {
                 let decision = if keeps { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
@@ -468,6 +469,12 @@ impl Recording {
             placed: self.placed,
         }
     }
+}
+
+/// The trace of a span that starts: its parent's, or one that was named without a span, or a new one.
+pub(super) fn trace_of(parent: Option<Parent>, cx: &Context) -> TraceId {
+    let trace = parent.map(|parent| parent.trace).or_else(|| adopted(cx));
+    trace.unwrap_or_else(own::trace_id)
 }
 
 /// Sends a record to the pipeline of a generation, from whatever thread.

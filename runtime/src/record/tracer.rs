@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimit
 
 use super::clock;
 use super::extra::{Dropped, Extra, writing_methods};
-use super::recording::{Parent, deliver};
+use super::recording::{Parent, deliver, trace_of};
 use super::slot::Slot;
 use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
@@ -68,7 +68,7 @@ impl Tracer for OtherTracer {
         let (attributes, links) = (attributes.unwrap_or_default(), links.unwrap_or_default());
         let kind = span_kind.unwrap_or(SpanKind::Internal);
         let parent = Parent::of(cx.span().span_context());
-        let trace = parent.map_or_else(own::trace_id, |parent| parent.trace);
+        let trace = trace_of(parent, cx);
         let sampled = recorder.sampler.should_sample(Some(cx), trace, &name, &kind, &attributes, &links);
         let flags = parent.map_or(TraceFlags::default(), |parent| parent.flags);
         let flags = match sampled.decision {

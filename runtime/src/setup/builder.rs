@@ -33,6 +33,7 @@ pub struct Builder {
     pub(super) max_value_bytes: usize,
     pub(super) exceptions: Exceptions,
     pub(super) processors: Processors,
+    pub(super) baggage_attributes: Vec<String>,
     pub(super) exporters: Exporters,
     /// What else there is to tell of those that the environment named.
     pub(super) exporter_settings: Vec<(Setting, String, Origin)>,
@@ -180,6 +181,20 @@ impl Builder {
     pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
         self.origins.say(Setting::Propagators, Origin::Code);
         self.propagators = Some(propagators.into_iter().collect());
+        self
+    }
+
+    /// Which members of the baggage become attributes, under their own names, of every span below it. Each costs a look at
+    /// every span that starts; without any, nothing does. A value is cut as any text is. Default: none.
+    ///
+    /// ```
+    /// let tracing = traced::builder("shop").baggage_attributes(["tenant.id"]).install()?;
+    /// assert!(tracing.explain().to_string().contains("attributes from baggage: tenant.id (code)"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    pub fn baggage_attributes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.origins.say(Setting::BaggageAttributes, Origin::Code);
+        self.baggage_attributes = names.into_iter().map(Into::into).collect();
         self
     }
 

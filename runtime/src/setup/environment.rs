@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample};
 use super::explanation::{Ignored, clean, is_secret};
 use super::name::remedy;
 use crate::pipeline::Sampler;
-use crate::propagation::{Propagator, percent_decoded};
+use crate::propagation::{Propagator, UnknownPropagator, is_token, percent_decoded};
 
 /// A variable of the environment whose value cannot be heeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,7 @@ pub(super) struct Environment {
     pub(super) otlp: Option<super::otlp::Otlp>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
+    pub(super) baggage_attributes: Option<Told<Vec<String>>>,
     pub(super) queue: Option<Told<usize>>,
     pub(super) batch: Option<Told<usize>>,
     pub(super) delay: Option<Told<Duration>>,
@@ -128,6 +129,7 @@ const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 const SAMPLE_RATE: &str = "TRACING_SAMPLE_RATE";
 const PROPAGATORS: &str = "OTEL_PROPAGATORS";
+const BAGGAGE_ATTRIBUTES: &str = "TRACED_BAGGAGE_ATTRIBUTES";
 const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 const DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
@@ -141,7 +143,7 @@ const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 
 /// What counts while tracing is on, and only then.
-const WHILE_ON: [&str; 18] = [
+const WHILE_ON: [&str; 19] = [
     SERVICE,
     RESOURCE,
     EXPORTER,
@@ -149,6 +151,7 @@ const WHILE_ON: [&str; 18] = [
     SAMPLER,
     SAMPLER_ARG,
     SAMPLE_RATE,
+    BAGGAGE_ATTRIBUTES,
     QUEUE,
     BATCH,
     DELAY,
@@ -264,6 +267,7 @@ impl Environment {
             self.otlp = Some(super::otlp::Otlp::read(variables));
         }
         self.sampler = sampler(variables);
+        self.baggage_attributes = variables.told(BAGGAGE_ATTRIBUTES, baggage_names);
         self.queue = variables.told(QUEUE, positive);
         self.batch = variables.told(BATCH, positive);
         if let (Some(queue), Some(batch)) = (&self.queue, &self.batch)
@@ -460,8 +464,27 @@ fn exporters(text: &str) -> Result<Vec<Named>, String> {
 }
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
-    let names = list(text, &["tracecontext", "baggage", "b3", "b3multi", "none"])?;
+    const NAMES: [&str; 7] = ["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xtraceid", "none"];
+    let faults = text.split(',').filter_map(|name| name.trim().parse::<Propagator>().err());
+    // What OpenTelemetry has a name for is no slip.
+    if let Some(foreign) = faults.into_iter().find(UnknownPropagator::is_foreign) {
+        return Err(foreign.to_string());
+    }
+    let names = list(text, &NAMES)?;
     names.into_iter().map(|name| name.parse().map_err(|error| format!("{error}"))).collect()
+}
+
+/// The names of members of the baggage.
+fn baggage_names(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    // A `*` is a name as good as any, to HTTP; who writes one hopes for more.
+    if names.iter().any(|name| name.contains('*')) {
+        return Err("`*` stands for no others; expected the names, `name,name`".to_owned());
+    }
+    match names.iter().find(|name| !is_token(name)) {
+        Some(odd) => Err(format!("`{}` is no name that baggage has; expected `name,name`", clean(odd))),
+        None => Ok(names),
+    }
 }
 
 fn sampler(variables: &mut Variables<'_>) -> Option<Told<Chosen>> {

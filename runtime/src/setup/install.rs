@@ -20,6 +20,7 @@ use crate::console::Console;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, OpenIn, Pace, Queue};
 use crate::pipeline::{self, Pipeline, Provider};
+use crate::process::BaggageAttributes;
 use crate::propagation::{self, Propagator};
 use crate::record::{Collector, Recorder, Sink};
 use crate::route;
@@ -67,6 +68,10 @@ impl Builder {
         let exporters = self.exporters.0.unwrap_or_else(console);
         let collector =
             start(exporters, &resource, self.capacity, self.pace).map_err(SetupError::NoThread)?;
+        if !self.baggage_attributes.is_empty() {
+            // Before the program's own, which see them.
+            self.processors.0.insert(0, Arc::new(BaggageAttributes(self.baggage_attributes)));
+        }
         let recorder =
             Recorder::new(Box::new(self.sampler), Sink::Exporters(Arc::clone(&collector)), self.processors);
         let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions));
@@ -111,6 +116,13 @@ impl Builder {
         }
     }
 
+    fn baggage_attribute_names(&self) -> String {
+        match self.baggage_attributes.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
+    }
+
     pub(super) fn explain(
         &mut self,
         mut explanation: Explanation,
@@ -131,6 +143,7 @@ impl Builder {
         for (setting, value) in [
             (Setting::Sampler, self.sampler_name.clone()),
             (Setting::Propagators, self.propagator_names()),
+            (Setting::BaggageAttributes, self.baggage_attribute_names()),
             (Setting::Queue, self.capacity.spans.to_string()),
             (Setting::Buffer, self.capacity.bytes.to_string()),
             (Setting::Batch, batch),

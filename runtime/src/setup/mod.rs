@@ -85,6 +85,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         max_value_bytes: crate::value::DEFAULT_LIMIT,
         exceptions: Exceptions::default(),
         processors: Processors::default(),
+        baggage_attributes: Vec::new(),
         exporters: builder::Exporters(None),
         exporter_settings: Vec::new(),
         capacity: Capacity { spans: SPANS, bytes: BYTES },

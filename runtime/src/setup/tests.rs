@@ -72,6 +72,7 @@ service.version: 1.4.0 (code)
 exporters: console (code)
 sampler: parentbased_traceidratio, 0.25 (OTEL_TRACES_SAMPLER)
 propagators: b3multi, tracecontext (OTEL_PROPAGATORS)
+attributes from baggage: none (default)
 queue, spans: 9000 (code)
 buffer, bytes: 67108864 (default)
 batch, spans: 100 (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)
@@ -180,9 +181,21 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
         ("OTEL_PROPAGATORS", "tracecontex", "`tracecontex` is not known; did you mean `tracecontext`?"),
         (
             "OTEL_PROPAGATORS",
-            "jaeger",
-            "`jaeger` is not known; expected one of `tracecontext`, `baggage`, `b3`, `b3multi`, `none`",
+            "zipkin",
+            "`zipkin` is not known; expected one of `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xtraceid`, `none`",
         ),
+        (
+            "OTEL_PROPAGATORS",
+            "b3, xray",
+            "no propagator `xray` is built in; give one of your own with `builder(…).propagators(…)`, or one of \
+             `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xtraceid`",
+        ),
+        (
+            "TRACED_BAGGAGE_ATTRIBUTES",
+            "tenant.id,*",
+            "`*` stands for no others; expected the names, `name,name`",
+        ),
+        ("TRACED_BAGGAGE_ATTRIBUTES", "a b", "`a b` is no name that baggage has; expected `name,name`"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "expected a whole number from 1 to 4294967295"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5k", "expected a whole number from 1 to 4294967295"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s", "expected milliseconds, a whole number from 1 to 4294967295"),
@@ -296,6 +309,8 @@ fn each_variable_says_its_own_setting() {
         ("TRACING_SAMPLE_RATE", "0.1", "sampler: parentbased_traceidratio, 0.1"),
         ("OTEL_PROPAGATORS", "none", "propagators: none"),
         ("OTEL_PROPAGATORS", "baggage,b3", "propagators: baggage, b3"),
+        ("OTEL_PROPAGATORS", "jaeger, xtraceid", "propagators: jaeger, xtraceid"),
+        ("TRACED_BAGGAGE_ATTRIBUTES", "tenant.id, plan", "attributes from baggage: tenant.id, plan"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", "queue, spans: 4096"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", "batch, spans: 7"),
         ("OTEL_BSP_SCHEDULE_DELAY", "7", "delay: 7ms"),
