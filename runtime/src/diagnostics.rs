@@ -20,6 +20,14 @@ pub(crate) fn export_failed(spans: u64, reason: &str) {
     say(format_args!("{spans} spans were not exported: {reason}; `stats()` counts further failures"));
 }
 
+/// Spans that an exporter will try to hand over again.
+pub(crate) fn export_delayed(spans: u64, reason: &str) {
+    #[cfg(feature = "internal-logs")]
+    opentelemetry::otel_warn!(name: "traced.export_delayed", spans = spans, reason = reason.to_owned());
+    #[cfg(not(feature = "internal-logs"))]
+    say(format_args!("{spans} spans wait to be tried again: {reason}; `stats()` counts further tries"));
+}
+
 #[cfg(not(feature = "internal-logs"))]
 fn say(text: std::fmt::Arguments<'_>) {
     use std::io::Write as _;

@@ -1,60 +1,38 @@
 //! An exporter, the queue before it, and the thread that serves it, so that none waits for another.
 //!
-//! A full queue drops the newest spans and counts them. An exporter that fails or panics is counted, and reported
-//! once.
+//! A full queue drops the newest spans and counts them. What an exporter says may be tried again is, while newer spans
+//! wait behind it; an exporter that fails for good or panics is counted, and reported once.
 
-use std::any::Any;
+mod parcel;
+mod pauses;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use opentelemetry_sdk::trace::SpanData;
 
-use crate::console::Console;
 use crate::record::{self, Batch, lock};
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
+use pauses::Pauses;
+
+pub(crate) use parcel::{Export, Parcel, Sent};
 
 /// How much room is made for spans that are handed over together; more is found as it is needed.
 const BATCH: usize = 512;
+/// How many spans the thread takes out of the queue at once, or a little more: what it has taken holds no place for others.
+const TAKEN: usize = 4096;
+/// How long the same spans are tried again, when nobody takes them.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the console asks: how many spans of a trace have not ended.
 pub(crate) type OpenIn = Arc<dyn Fn(TraceId) -> usize + Send + Sync>;
-
-/// `SpanExporter`, as an object.
-pub(crate) trait Export: Send {
-    fn prepare(&mut self, resource: &Resource, open: OpenIn);
-    fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult;
-    fn flush(&self) -> OTelSdkResult;
-    fn shutdown(&self, timeout: Duration) -> OTelSdkResult;
-}
-
-impl<E: SpanExporter + 'static> Export for E {
-    fn prepare(&mut self, resource: &Resource, open: OpenIn) {
-        self.set_resource(resource);
-        // The console waits with a trace until all of it is there.
-        if let Some(console) = (self as &mut dyn Any).downcast_mut::<Console>() {
-            console.open_spans(open);
-        }
-    }
-
-    fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        futures_executor::block_on(SpanExporter::export(self, batch))
-    }
-
-    fn flush(&self) -> OTelSdkResult {
-        self.force_flush()
-    }
-
-    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
-        self.shutdown_with_timeout(timeout)
-    }
-}
 
 /// What became of what someone asked for.
 pub(crate) type Answer = Result<(), ExportError>;
@@ -73,11 +51,13 @@ pub(crate) struct Pace {
     pub(crate) batch: usize,
     /// How long a span may wait for company.
     pub(crate) delay: Duration,
+    /// How long a try may take.
+    pub(crate) timeout: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { batch: BATCH, delay: Duration::from_millis(200) }
+        Self { batch: BATCH, delay: Duration::from_millis(200), timeout: Duration::from_secs(30) }
     }
 }
 
@@ -92,18 +72,55 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     batches: VecDeque<Waiting>,
-    /// The spans and bytes of the batches.
+    /// The spans of the batches.
     spans: usize,
+    /// Their bytes, and those of what has been taken and not read.
     bytes: usize,
     exporting: usize,
+    /// How many batches came, and how many are done with.
+    came: u64,
+    done: u64,
     counts: Counts,
     /// The last failure since the last flush, and the spans lost since then.
     failure: Option<(u64, String)>,
     reported: bool,
-    flushes: Vec<Sender<Answer>>,
-    stop: Option<Duration>,
+    delay_reported: bool,
+    flushes: Vec<Flush>,
+    stop: Option<Stop>,
     /// Whether the thread is gone.
     finished: bool,
+}
+
+/// Someone waits until so many batches are done with.
+struct Flush {
+    answer: Sender<Answer>,
+    until: u64,
+}
+
+/// The end, as it was asked for.
+#[derive(Clone, Copy)]
+struct Stop {
+    timeout: Duration,
+    /// When nothing is tried any more; a time too far away to be told is never.
+    until: Option<Instant>,
+}
+
+impl Stop {
+    fn within(timeout: Duration) -> Self {
+        // Whoever waits hears of the last try that failed.
+        let margin = (timeout / 10).min(Duration::from_millis(250));
+        Self { timeout, until: Instant::now().checked_add(timeout.saturating_sub(margin)) }
+    }
+
+    /// Who asks again may give more time, and not take any back.
+    fn or_later(self, before: Option<Self>) -> Self {
+        match before {
+            Some(before) if before.until.is_none_or(|end| self.until.is_some_and(|until| until <= end)) => {
+                before
+            }
+            _ => self,
+        }
+    }
 }
 
 /// As many spans of a batch as there was room for.
@@ -130,6 +147,8 @@ impl State {
 pub(crate) struct Counts {
     pub(crate) exported: u64,
     pub(crate) dropped: Dropped,
+    /// Tries that failed, and were not the last.
+    pub(crate) retried: u64,
 }
 
 impl Queue {
@@ -176,7 +195,7 @@ impl Queue {
             state.counts.dropped.after_shutdown += batch.spans as u64;
             return;
         }
-        let fits = state.bytes + batch.bytes() <= self.capacity.bytes || state.spans == 0;
+        let fits = state.bytes + batch.bytes() <= self.capacity.bytes || state.bytes == 0;
         let room = if fits { self.capacity.spans.saturating_sub(state.spans) } else { 0 };
         let spans = batch.spans.min(room);
         state.counts.dropped.queue_full += (batch.spans - spans) as u64;
@@ -184,6 +203,7 @@ impl Queue {
             let waited = self.has_much(&state);
             state.spans += spans;
             state.bytes += batch.bytes();
+            state.came += 1;
             state.batches.push_back(Waiting { batch: Arc::clone(batch), spans });
             if !waited && self.has_much(&state) {
                 self.wake.notify_one();
@@ -194,12 +214,15 @@ impl Queue {
     /// Asks the thread for an answer, when what waits now is out; with `stop`, it ends then.
     pub(crate) fn ask(&self, answer: Sender<Answer>, stop: Option<Duration>) {
         let mut state = self.lock();
-        state.stop = state.stop.or(stop);
+        if let Some(timeout) = stop {
+            state.stop = Some(Stop::within(timeout).or_later(state.stop));
+        }
         if state.finished {
             // Whoever gave up waiting is not told.
             let _ = answer.send(state.unanswered());
         } else {
-            state.flushes.push(answer);
+            let until = state.came;
+            state.flushes.push(Flush { answer, until });
             self.wake.notify_one();
         }
     }
@@ -214,46 +237,69 @@ impl Queue {
         self.lock().unanswered()
     }
 
-    /// The thread's life: wait, take what is there, export it, answer who asked before it was taken.
+    /// The thread's life: wait, take what is there, export it, answer who asked before it came.
     fn run(&self, exporter: &dyn Export) {
         let _finish = Finish(self);
+        let mut pauses = Pauses::default();
         loop {
-            let mut state = self.lock();
-            if !self.has_much(&state) && state.flushes.is_empty() && state.stop.is_none() {
-                let waited =
-                    self.wake.wait_timeout(state, self.pace.delay).unwrap_or_else(PoisonError::into_inner);
-                state = waited.0;
-            }
-            let batches = std::mem::take(&mut state.batches);
-            state.exporting = std::mem::take(&mut state.spans);
-            state.bytes = 0;
-            let flushes = std::mem::take(&mut state.flushes);
-            let stop = state.stop;
-            drop(state);
-
-            self.export(exporter, batches);
-            if !flushes.is_empty() {
-                self.guarded(0, || exporter.flush());
-            }
-            if let Some(timeout) = stop {
-                self.guarded(0, || exporter.shutdown(timeout));
-            }
-            if !flushes.is_empty() {
-                let failure = self.lock().failure.take();
-                let answer =
-                    failure.map_or(Ok(()), |(spans, reason)| Err(ExportError::Failed { spans, reason }));
-                for flush in flushes {
-                    // Whoever gave up waiting is not told.
-                    let _ = flush.send(answer.clone());
-                }
-            }
-            if stop.is_some() && self.lock().spans == 0 {
+            let taken = self.take();
+            let count = taken.len() as u64;
+            self.export(exporter, taken, &mut pauses);
+            self.lock().done += count;
+            if self.answer(exporter) {
                 return;
             }
         }
     }
 
-    fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>) {
+    fn take(&self) -> VecDeque<Waiting> {
+        let mut state = self.lock();
+        if !self.has_much(&state) && state.flushes.is_empty() && state.stop.is_none() {
+            let waited =
+                self.wake.wait_timeout(state, self.pace.delay).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+        }
+        let (mut taken, mut spans) = (VecDeque::new(), 0);
+        while spans < self.pace.batch.max(TAKEN)
+            && let Some(waiting) = state.batches.pop_front()
+        {
+            spans += waiting.spans;
+            taken.push_back(waiting);
+        }
+        state.spans -= spans;
+        state.exporting = spans;
+        taken
+    }
+
+    /// Answers those whose spans are out, and says whether this is the end.
+    fn answer(&self, exporter: &dyn Export) -> bool {
+        let is_due = |flush: &Flush, state: &State| flush.until <= state.done;
+        let state = self.lock();
+        let is_asked = state.flushes.iter().any(|flush| is_due(flush, &state));
+        let stop = state.stop.filter(|_| state.batches.is_empty());
+        drop(state);
+        if is_asked {
+            self.guarded(|| exporter.flush());
+        }
+        if let Some(stop) = stop {
+            self.guarded(|| exporter.shutdown(stop.timeout));
+        }
+        if is_asked {
+            let mut state = self.lock();
+            let answer = state
+                .failure
+                .take()
+                .map_or(Ok(()), |(spans, reason)| Err(ExportError::Failed { spans, reason }));
+            let flushes = std::mem::take(&mut state.flushes);
+            let (due, others) = flushes.into_iter().partition(|flush| is_due(flush, &state));
+            state.flushes = others;
+            drop(state);
+            tell(due, &answer);
+        }
+        stop.is_some()
+    }
+
+    fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>, pauses: &mut Pauses) {
         let room = || Vec::with_capacity(self.pace.batch.min(BATCH));
         let mut spans = room();
         for Waiting { batch, spans: count } in batches {
@@ -261,43 +307,116 @@ impl Queue {
             for record in batch.records().take(count) {
                 record::read(record, &calendar, &mut spans);
                 if spans.len() == self.pace.batch {
-                    self.hand_over(exporter, std::mem::replace(&mut spans, room()));
+                    self.hand_over(exporter, std::mem::replace(&mut spans, room()), pauses);
                 }
             }
+            self.lock().bytes -= batch.bytes();
         }
         if !spans.is_empty() {
-            self.hand_over(exporter, spans);
+            self.hand_over(exporter, spans, pauses);
         }
     }
 
-    fn hand_over(&self, exporter: &dyn Export, spans: Vec<SpanData>) {
-        let count = spans.len();
-        let done = self.guarded(count as u64, || exporter.export(spans));
+    /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more.
+    fn hand_over(&self, exporter: &dyn Export, spans: Vec<SpanData>, pauses: &mut Pauses) {
+        let mut parcel = Parcel::new(spans);
+        let count = parcel.count() as u64;
+        let begun = Instant::now();
+        loop {
+            let stop = self.lock().stop;
+            let left =
+                stop.and_then(|stop| stop.until).map(|until| until.saturating_duration_since(Instant::now()));
+            let limit = left.unwrap_or(Duration::MAX).min(self.pace.timeout);
+            let sent = survive(|| exporter.export(&mut parcel, limit));
+            let (lost, reason) = match sent.unwrap_or_else(|| Sent::Refused(PANICKED.to_owned())) {
+                Sent::Taken => (Dropped::default(), None),
+                Sent::Partly { rejected, reason } => {
+                    (Dropped { rejected, ..Dropped::default() }, Some(reason))
+                }
+                Sent::Again { reason, after } if stop.is_none() && begun.elapsed() < PATIENCE => {
+                    self.keep(&reason);
+                    self.pause(pauses.next(after));
+                    continue;
+                }
+                Sent::Refused(reason) | Sent::Again { reason, .. } => {
+                    (Dropped { export_failed: count, ..Dropped::default() }, Some(reason))
+                }
+            };
+            pauses.over();
+            let mut state = self.lock();
+            state.exporting -= parcel.count();
+            state.counts.exported += count - lost.total();
+            drop(state);
+            if let Some(reason) = reason {
+                self.lose(lost, &reason);
+            }
+            return;
+        }
+    }
+
+    /// Counts a try that was not the last, reports the first one, and tells who waits for spans that they will wait longer.
+    fn keep(&self, reason: &str) {
         let mut state = self.lock();
-        state.exporting -= count;
-        if done {
-            state.counts.exported += count as u64;
-        }
-    }
-
-    /// Calls an exporter; a failure or a panic of it is counted for `spans`, and reported the first time.
-    fn guarded(&self, spans: u64, call: impl FnOnce() -> OTelSdkResult) -> bool {
-        let reason = match survive(call) {
-            Some(Ok(())) => return true,
-            Some(Err(error)) => error.to_string(),
-            None => "the exporter panicked".to_owned(),
+        state.counts.retried += 1;
+        let flushes = std::mem::take(&mut state.flushes);
+        let waiting = state.waiting();
+        let answer = match state.failure.take_if(|_| !flushes.is_empty()) {
+            Some((spans, reason)) => ExportError::Failed { spans, reason },
+            None => ExportError::Kept { waiting, reason: reason.to_owned() },
         };
+        let is_first = !std::mem::replace(&mut state.delay_reported, true);
+        drop(state);
+        tell(flushes, &Err(answer));
+        if is_first {
+            crate::diagnostics::export_delayed(waiting, reason);
+        }
+    }
+
+    /// Waits before the next try, unless someone asks for it.
+    fn pause(&self, pause: Duration) {
+        let until = Instant::now() + pause;
         let mut state = self.lock();
-        state.counts.dropped.export_failed += spans;
+        while state.flushes.is_empty() && state.stop.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Calls an exporter; that it fails or panics is reported, though no span is lost by it.
+    fn guarded(&self, call: impl FnOnce() -> OTelSdkResult) {
+        match survive(call) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.lose(Dropped::default(), &error.to_string()),
+            None => self.lose(Dropped::default(), PANICKED),
+        }
+    }
+
+    /// Counts what was lost, and reports it the first time.
+    fn lose(&self, lost: Dropped, reason: &str) {
+        let spans = lost.total();
+        let mut state = self.lock();
+        state.counts.dropped.export_failed += lost.export_failed;
+        state.counts.dropped.rejected += lost.rejected;
         let before = state.failure.take().map_or(0, |(spans, _)| spans);
-        state.failure = Some((before + spans, reason.clone()));
+        state.failure = Some((before + spans, reason.to_owned()));
         let is_first = !std::mem::replace(&mut state.reported, true);
         // Whoever ends a span must not wait for whoever holds stderr.
         drop(state);
         if is_first {
-            crate::diagnostics::export_failed(spans, &reason);
+            crate::diagnostics::export_failed(spans, reason);
         }
-        false
+    }
+}
+
+const PANICKED: &str = "the exporter panicked";
+
+/// Whoever gave up waiting is not told.
+fn tell(flushes: Vec<Flush>, answer: &Answer) {
+    for flush in flushes {
+        let _ = flush.answer.send(answer.clone());
     }
 }
 
@@ -309,8 +428,6 @@ impl Drop for Finish<'_> {
         let mut state = self.0.lock();
         state.finished = true;
         let answer = state.unanswered();
-        for flush in std::mem::take(&mut state.flushes) {
-            let _ = flush.send(answer.clone());
-        }
+        tell(std::mem::take(&mut state.flushes), &answer);
     }
 }

@@ -42,7 +42,9 @@
 //!
 //! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
 //! `jaeger-json`: the module `jaeger`, a file that Jaeger's UI loads. `otlp-file`: `OtlpFile`, OTLP as JSON lines.
-//! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
+//! `otlp`: OTLP over HTTP, as protobuf or JSON; `grpc`: over gRPC; `zipkin`: Zipkin's JSON; `tls`: `https://` for
+//! these. `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of
+//! stderr.
 
 mod callsite;
 mod carry;
@@ -63,6 +65,8 @@ pub mod mask;
 pub mod memory;
 #[cfg(feature = "otlp-file")]
 mod message;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "otlp-file")]
 mod otlp_file;
 mod outcome;
@@ -78,7 +82,15 @@ mod span;
 pub mod testing;
 
 mod track;
+#[cfg(feature = "transport")]
+#[cfg_attr(
+    not(all(feature = "grpc", feature = "zipkin", feature = "tls")),
+    allow(dead_code, unused_imports, reason = "what one exporter needs, another may not")
+)]
+pub mod transport;
 mod value;
+#[cfg(feature = "zipkin")]
+pub mod zipkin;
 
 /// The OpenTelemetry this crate was built with. Another version beside it would lose spans without an error.
 pub use opentelemetry;

@@ -254,11 +254,11 @@ fn the_exporter_none_prints_nothing_and_the_counts_add_up() {
 
 #[test]
 fn wrong_values_keep_the_set_up_from_being_made() {
-    let said = said_by("init", &[("OTEL_TRACES_SAMPLER", "alwayson"), ("TRACING_EXPORTER", "zipkin")]);
+    let said = said_by("init", &[("OTEL_TRACES_SAMPLER", "alwayson"), ("TRACING_EXPORTER", "zipkn")]);
     assert_says(
         &said,
         &[
-            "error: the environment says what cannot be done:\n    `TRACING_EXPORTER` is `zipkin`; no exporter `zipkin`",
+            "error: the environment says what cannot be done:\n    `TRACING_EXPORTER` is `zipkn`; `zipkn` is not known; did you mean `zipkin`?",
             "\n    `OTEL_TRACES_SAMPLER` is `alwayson`; did you mean `always_on`?\n",
         ],
     );

@@ -1,6 +1,7 @@
 //! A set-up in code.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +37,13 @@ pub struct Builder {
     pub(super) baggage_attributes: Vec<String>,
     pub(super) exporters: Exporters,
     /// What else there is to tell of those that the environment named.
-    pub(super) exporter_settings: Vec<(Setting, String, Origin)>,
+    pub(super) exporter_settings: Vec<(String, String, Origin)>,
     pub(super) capacity: Capacity,
     pub(super) pace: Pace,
     pub(super) origins: Origins,
     pub(super) faults: Vec<EnvironmentFault>,
+    /// The variables that were looked for.
+    pub(super) known: BTreeSet<&'static str>,
 }
 
 /// The exporters of a set-up with their names, before it is installed; `None` where nobody has said anything.
@@ -128,6 +131,14 @@ impl Builder {
     pub fn delay(mut self, delay: Duration) -> Self {
         self.origins.say(Setting::Delay, Origin::Code);
         self.pace.delay = delay.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long a try to hand spans over may take, for exporters of this crate, which also have timeouts of their own; those
+    /// of others keep their own time. A millisecond or more. Default 30 s.
+    pub fn export_timeout(mut self, timeout: Duration) -> Self {
+        self.origins.say(Setting::ExportTimeout, Origin::Code);
+        self.pace.timeout = timeout.max(Duration::from_millis(1));
         self
     }
 

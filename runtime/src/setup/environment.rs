@@ -3,6 +3,10 @@
 //! Knows the names of the variables and what may stand in them; what becomes of it is the builder's. Variables are asked
 //! for through a closure, so that the rules can be tested without changing the process.
 
+use std::cell::RefCell;
+#[cfg(feature = "transport")]
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
@@ -43,11 +47,15 @@ pub(super) struct Told<T> {
 }
 
 /// An exporter that has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Named {
     Console,
     #[cfg(feature = "otlp")]
     Otlp,
+    #[cfg(feature = "otlp")]
+    Jaeger,
+    #[cfg(feature = "zipkin")]
+    Zipkin,
     #[cfg(feature = "otlp-file")]
     OtlpStdout,
 }
@@ -58,6 +66,10 @@ impl Named {
             Self::Console => "console",
             #[cfg(feature = "otlp")]
             Self::Otlp => "otlp",
+            #[cfg(feature = "otlp")]
+            Self::Jaeger => "jaeger",
+            #[cfg(feature = "zipkin")]
+            Self::Zipkin => "zipkin",
             #[cfg(feature = "otlp-file")]
             Self::OtlpStdout => "otlp/stdout",
         }
@@ -100,15 +112,16 @@ pub(super) struct Environment {
     /// In the order in which they count: the last one of a key does.
     pub(super) resource: Vec<Told<KeyValue>>,
     pub(super) exporters: Option<Told<Vec<Named>>>,
-    /// What the exporter of that name needs, where there is to be one.
-    #[cfg(feature = "otlp")]
-    pub(super) otlp: Option<super::otlp::Otlp>,
+    /// What those of them need that go over the network.
+    #[cfg(feature = "transport")]
+    pub(super) network: BTreeMap<Named, super::network::Network>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
     pub(super) baggage_attributes: Option<Told<Vec<String>>>,
     pub(super) queue: Option<Told<usize>>,
     pub(super) batch: Option<Told<usize>>,
     pub(super) delay: Option<Told<Duration>>,
+    pub(super) export_timeout: Option<Told<Duration>>,
     pub(super) span_attributes: Option<Told<u32>>,
     pub(super) span_events: Option<Told<u32>>,
     pub(super) span_links: Option<Told<u32>>,
@@ -117,6 +130,8 @@ pub(super) struct Environment {
     pub(super) value_bytes: Option<Told<usize>>,
     pub(super) ignored: Vec<Ignored>,
     pub(super) faults: Vec<EnvironmentFault>,
+    /// All names that someone here knows, set or not.
+    pub(super) known: BTreeSet<&'static str>,
 }
 
 const DISABLED: &str = "OTEL_SDK_DISABLED";
@@ -133,6 +148,7 @@ const BAGGAGE_ATTRIBUTES: &str = "TRACED_BAGGAGE_ATTRIBUTES";
 const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 const DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
+const EXPORT_TIMEOUT: &str = "OTEL_BSP_EXPORT_TIMEOUT";
 const SPAN_ATTRIBUTES: &str = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT";
 const ATTRIBUTES: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
 const SPAN_EVENTS: &str = "OTEL_SPAN_EVENT_COUNT_LIMIT";
@@ -143,7 +159,7 @@ const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 
 /// What counts while tracing is on, and only then.
-const WHILE_ON: [&str; 19] = [
+const WHILE_ON: [&str; 20] = [
     SERVICE,
     RESOURCE,
     EXPORTER,
@@ -155,6 +171,7 @@ const WHILE_ON: [&str; 19] = [
     QUEUE,
     BATCH,
     DELAY,
+    EXPORT_TIMEOUT,
     SPAN_ATTRIBUTES,
     ATTRIBUTES,
     SPAN_EVENTS,
@@ -165,47 +182,61 @@ const WHILE_ON: [&str; 19] = [
     VALUE,
 ];
 
-/// What the exporter `otlp` needs, and nobody else.
-const OTLP: [&str; 11] = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+/// What one exporter needs, and nobody else.
+const OF_EXPORTERS: [(&str, &[&str]); 3] = [
+    (
+        "otlp",
+        &[
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+            "OTEL_EXPORTER_OTLP_INSECURE",
+            "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
+        ],
+    ),
+    (
+        "jaeger",
+        &[
+            "OTEL_EXPORTER_JAEGER_ENDPOINT",
+            "JAEGER_ENDPOINT",
+            "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+            "OTEL_EXPORTER_JAEGER_TIMEOUT",
+        ],
+    ),
+    ("zipkin", &["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "ZIPKIN_ENDPOINT", "OTEL_EXPORTER_ZIPKIN_TIMEOUT"]),
 ];
 
-/// What OpenTelemetry or other tools know, and this crate does not heed.
-const UNHEEDED: [&str; 18] = [
-    "JAEGER_ENDPOINT",
-    "OTEL_BSP_EXPORT_TIMEOUT",
-    "OTEL_CONFIG_FILE",
-    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_INSECURE",
-    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-    "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
-    "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
-    "OTEL_EXPORTER_JAEGER_ENDPOINT",
-    "OTEL_EXPORTER_JAEGER_AGENT_HOST",
-    "OTEL_EXPORTER_JAEGER_AGENT_PORT",
-    "OTEL_LOG_LEVEL",
-    "ZIPKIN_ENDPOINT",
+/// What OpenTelemetry or other tools know, and this crate does not heed, and why.
+const UNHEEDED: [(&str, &str); 6] = [
+    ("OTEL_CONFIG_FILE", NOT_HERE),
+    ("OTEL_LOG_LEVEL", NOT_HERE),
+    ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "Jaeger's agent is gone; Jaeger takes OTLP, on port 4318"),
+    ("OTEL_EXPORTER_JAEGER_PROTOCOL", "Jaeger takes OTLP"),
+    ("OTEL_EXPORTER_JAEGER_USER", "expected in `JAEGER_ENDPOINT`: `http://user:password@host:4318`"),
+    ("OTEL_EXPORTER_JAEGER_PASSWORD", "expected in `JAEGER_ENDPOINT`: `http://user:password@host:4318`"),
 ];
+
+const NOT_HERE: &str = "nothing here heeds it yet";
 
 impl Environment {
     /// Reads all there is, and finds every fault at once. What is empty is not set.
     pub(super) fn read(lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let mut variables = Variables { lookup, ignored: Vec::new(), faults: Vec::new() };
+        let mut variables =
+            Variables { lookup, asked: RefCell::default(), ignored: Vec::new(), faults: Vec::new() };
         let enabled =
             variables.first([(DISABLED, |text| truth(text).map(|disabled| !disabled)), (ENABLE, truth)]);
         // OpenTelemetry's switch leaves the propagators alone: what passes through is passed on.
@@ -214,37 +245,30 @@ impl Environment {
         match &enabled {
             Some(Told { value: false, variable }) => {
                 for name in WHILE_ON {
-                    if variables.is_set(name) {
-                        variables.ignore(name, format!("`{variable}` switches tracing off"));
-                    }
+                    variables.ignore_if_set(name, format!("`{variable}` switches tracing off"));
                 }
             }
             _ => environment.read_rest(&mut variables),
         }
-        if !environment.has_otlp() {
-            for name in OTLP {
-                if variables.is_set(name) {
-                    variables.ignore(name, "there is no exporter `otlp`");
+        for (exporter, names) in OF_EXPORTERS {
+            for name in names {
+                variables.asked.get_mut().insert(name);
+                if !environment.has(exporter) {
+                    variables.ignore_if_set(name, format!("there is no exporter `{exporter}`"));
                 }
             }
         }
-        for name in UNHEEDED {
-            if variables.is_set(name) {
-                variables.ignore(name, "nothing here heeds it yet");
-            }
+        for (name, why) in UNHEEDED {
+            variables.ignore_if_set(name, why);
         }
-        Self { enabled, ignored: variables.ignored, faults: variables.faults, ..environment }
+        let mut known = variables.asked.into_inner();
+        known.extend(WHILE_ON.into_iter().chain([super::install::EXCEPTIONS]));
+        let Variables { ignored, faults, .. } = variables;
+        Self { enabled, ignored, faults, known, ..environment }
     }
 
-    #[cfg(feature = "otlp")]
-    fn has_otlp(&self) -> bool {
-        self.otlp.is_some()
-    }
-
-    #[cfg(not(feature = "otlp"))]
-    #[expect(clippy::unused_self, reason = "with the feature it is asked")]
-    fn has_otlp(&self) -> bool {
-        false
+    fn has(&self, exporter: &str) -> bool {
+        self.exporters.iter().flat_map(|told| &told.value).any(|named| named.name() == exporter)
     }
 
     fn read_rest(&mut self, variables: &mut Variables<'_>) {
@@ -262,9 +286,20 @@ impl Environment {
             self.resource.push(Told { value, variable: SERVICE });
         }
         self.exporters = variables.first([(EXPORTER, exporters), (EXPORTER_SHORT, exporters)]);
-        #[cfg(feature = "otlp")]
-        if self.exporters.as_ref().is_some_and(|told| told.value.contains(&Named::Otlp)) {
-            self.otlp = Some(super::otlp::Otlp::read(variables));
+        #[cfg(feature = "transport")]
+        for named in self.exporters.iter().flat_map(|told| told.value.iter().copied()) {
+            let network = match named {
+                Named::Console => continue,
+                #[cfg(feature = "otlp-file")]
+                Named::OtlpStdout => continue,
+                #[cfg(feature = "otlp")]
+                Named::Otlp => super::network::otlp(variables),
+                #[cfg(feature = "otlp")]
+                Named::Jaeger => super::network::jaeger(variables),
+                #[cfg(feature = "zipkin")]
+                Named::Zipkin => super::network::zipkin(variables),
+            };
+            self.network.insert(named, network);
         }
         self.sampler = sampler(variables);
         self.baggage_attributes = variables.told(BAGGAGE_ATTRIBUTES, baggage_names);
@@ -277,6 +312,7 @@ impl Environment {
             variables.fault(BATCH, &batch.value.to_string(), reason);
         }
         self.delay = variables.told(DELAY, milliseconds);
+        self.export_timeout = variables.told(EXPORT_TIMEOUT, milliseconds);
         self.span_attributes = variables.first([(SPAN_ATTRIBUTES, count), (ATTRIBUTES, count)]);
         self.span_events = variables.told(SPAN_EVENTS, count);
         self.span_links = variables.told(SPAN_LINKS, count);
@@ -292,17 +328,24 @@ pub(super) type Judge<T> = fn(&str) -> Result<T, String>;
 /// The variables, and what was found wanting.
 pub(super) struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Every name that was looked up: so it is known.
+    asked: RefCell<BTreeSet<&'static str>>,
     ignored: Vec<Ignored>,
     faults: Vec<EnvironmentFault>,
 }
 
 impl Variables<'_> {
-    fn is_set(&self, variable: &str) -> bool {
-        (self.lookup)(variable).is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
+    fn look_up(&self, variable: &'static str) -> Option<OsString> {
+        self.asked.borrow_mut().insert(variable);
+        (self.lookup)(variable)
+    }
+
+    pub(super) fn is_set(&self, variable: &'static str) -> bool {
+        self.look_up(variable).is_some_and(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
     }
 
     fn told<T>(&mut self, variable: &'static str, judge: Judge<T>) -> Option<Told<T>> {
-        let raw = (self.lookup)(variable)?;
+        let raw = self.look_up(variable)?;
         let Some(text) = raw.to_str() else {
             self.fault(variable, &raw.to_string_lossy(), "expected UTF-8".to_owned());
             return None;
@@ -336,11 +379,17 @@ impl Variables<'_> {
         self.told(winner, judge)
     }
 
-    fn ignore(&mut self, variable: &'static str, why: impl Into<String>) {
-        self.ignored.push(Ignored { variable, why: why.into() });
+    pub(super) fn ignore(&mut self, variable: &'static str, why: impl Into<String>) {
+        self.ignored.push(Ignored { variable: variable.into(), why: why.into() });
     }
 
-    fn fault(&mut self, variable: &'static str, value: &str, reason: String) {
+    pub(super) fn ignore_if_set(&mut self, variable: &'static str, why: impl Into<String>) {
+        if self.is_set(variable) {
+            self.ignore(variable, why);
+        }
+    }
+
+    pub(super) fn fault(&mut self, variable: &'static str, value: &str, reason: String) {
         // Headers are for keys, and an address may have one before its host.
         let hides = is_secret(value) || variable.ends_with("_HEADERS") || value.contains('@');
         let value = if hides { "***".to_owned() } else { clean(value) };
@@ -348,7 +397,7 @@ impl Variables<'_> {
     }
 }
 
-fn truth(text: &str) -> Result<bool, String> {
+pub(super) fn truth(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -413,54 +462,37 @@ fn list<'a>(text: &'a str, names: &[&str]) -> Result<Vec<&'a str>, String> {
     Ok(words)
 }
 
+/// Every name of an exporter, with the feature that brings it where it is not there.
+const EXPORTERS: [(&str, Result<Named, &str>); 5] = [
+    ("console", Ok(Named::Console)),
+    #[cfg(feature = "otlp")]
+    ("otlp", Ok(Named::Otlp)),
+    #[cfg(not(feature = "otlp"))]
+    ("otlp", Err("otlp")),
+    #[cfg(feature = "otlp")]
+    ("jaeger", Ok(Named::Jaeger)),
+    #[cfg(not(feature = "otlp"))]
+    ("jaeger", Err("otlp")),
+    #[cfg(feature = "zipkin")]
+    ("zipkin", Ok(Named::Zipkin)),
+    #[cfg(not(feature = "zipkin"))]
+    ("zipkin", Err("zipkin")),
+    #[cfg(feature = "otlp-file")]
+    ("otlp/stdout", Ok(Named::OtlpStdout)),
+    #[cfg(not(feature = "otlp-file"))]
+    ("otlp/stdout", Err("otlp-file")),
+];
+
 fn exporters(text: &str) -> Result<Vec<Named>, String> {
-    let mut named = Vec::new();
-    for word in text.split(',').map(str::trim) {
-        let name = match word {
-            "console" => Some(Named::Console),
-            #[cfg(feature = "otlp")]
-            "otlp" => Some(Named::Otlp),
-            #[cfg(not(feature = "otlp"))]
-            "otlp" => {
-                return Err(
-                    "no exporter `otlp` is built in; enable the feature `otlp` of `traced`".to_owned()
-                );
-            }
-            #[cfg(feature = "otlp-file")]
-            "otlp/stdout" => Some(Named::OtlpStdout),
-            #[cfg(not(feature = "otlp-file"))]
-            "otlp/stdout" => {
-                return Err(
-                    "no exporter `otlp/stdout` is built in; enable the feature `otlp-file` of `traced`"
-                        .to_owned(),
-                );
-            }
-            "jaeger" => {
-                return Err("no exporter `jaeger` is built in; Jaeger takes `otlp`, on port 4318".to_owned());
-            }
-            "zipkin" => {
-                return Err("no exporter `zipkin` is built in yet; give one with \
-                            `builder(…).read_environment().exporter(…)`"
-                    .to_owned());
-            }
-            "none" => None,
-            _ => {
-                let allowed = if cfg!(feature = "otlp") {
-                    "`console`, `otlp` or `none`"
-                } else {
-                    "`console` or `none`"
-                };
-                return Err(format!("`{}` is not known; expected {allowed}", clean(word)));
-            }
-        };
-        if !named.contains(&name) {
-            named.push(name);
+    let names: Vec<_> = EXPORTERS.iter().map(|(name, _)| *name).chain(["none"]).collect();
+    let named = |word: &str| match EXPORTERS.iter().find(|(name, _)| *name == word) {
+        Some((_, Ok(named))) => Some(Ok(*named)),
+        Some((_, Err(feature))) => {
+            Some(Err(format!("no exporter `{word}` is built in; enable the feature `{feature}` of `traced`")))
         }
-    }
-    if named.len() > 1 && named.contains(&None) {
-        return Err("`none` stands alone".to_owned());
-    }
-    Ok(named.into_iter().flatten().collect())
+        None => None,
+    };
+    list(text, &names)?.into_iter().filter_map(named).collect()
 }
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {

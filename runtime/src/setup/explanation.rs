@@ -1,6 +1,7 @@
 //! What a set-up has come to, told to whoever operates it: each setting, its value, where it came from, and what was not
 //! heeded. Secrets have no place in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,14 +9,6 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Setting {
     Exporters,
-    #[cfg(feature = "otlp")]
-    OtlpEndpoint,
-    #[cfg(feature = "otlp")]
-    OtlpTimeout,
-    #[cfg(feature = "otlp")]
-    OtlpCompression,
-    #[cfg(feature = "otlp")]
-    OtlpHeaders,
     Sampler,
     Propagators,
     BaggageAttributes,
@@ -23,6 +16,7 @@ pub(super) enum Setting {
     Buffer,
     Batch,
     Delay,
+    ExportTimeout,
     SpanAttributes,
     SpanEvents,
     SpanLinks,
@@ -37,14 +31,6 @@ impl Setting {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Exporters => "exporters",
-            #[cfg(feature = "otlp")]
-            Self::OtlpEndpoint => "otlp, endpoint",
-            #[cfg(feature = "otlp")]
-            Self::OtlpTimeout => "otlp, timeout",
-            #[cfg(feature = "otlp")]
-            Self::OtlpCompression => "otlp, compression",
-            #[cfg(feature = "otlp")]
-            Self::OtlpHeaders => "otlp, headers",
             Self::Sampler => "sampler",
             Self::Propagators => "propagators",
             Self::BaggageAttributes => "attributes from baggage",
@@ -52,6 +38,7 @@ impl Setting {
             Self::Buffer => "buffer, bytes",
             Self::Batch => "batch, spans",
             Self::Delay => "delay",
+            Self::ExportTimeout => "export, timeout",
             Self::SpanAttributes => "attributes of a span",
             Self::SpanEvents => "events of a span",
             Self::SpanLinks => "links of a span",
@@ -86,7 +73,7 @@ impl fmt::Display for Origin {
 /// A variable that is set, and not heeded. Its value is not told: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ignored {
-    pub(super) variable: &'static str,
+    pub(super) variable: Cow<'static, str>,
     pub(super) why: String,
 }
 
@@ -113,8 +100,8 @@ impl Origins {
         self.said.get(&setting).copied().unwrap_or_default()
     }
 
-    pub(super) fn ignore(&mut self, variable: &'static str, why: impl Into<String>) {
-        let ignored = Ignored { variable, why: why.into() };
+    pub(super) fn ignore(&mut self, variable: impl Into<Cow<'static, str>>, why: impl Into<String>) {
+        let ignored = Ignored { variable: variable.into(), why: why.into() };
         if !self.ignored.contains(&ignored) {
             self.ignored.push(ignored);
         }
@@ -143,13 +130,18 @@ impl Explanation {
         self.settings.push((clean(key), value, origin));
     }
 
+    /// A setting of one exporter.
+    pub(super) fn exporter_setting(&mut self, name: String, value: String, origin: Origin) {
+        self.settings.push((name, value, origin));
+    }
+
     pub(super) fn setting(&mut self, setting: Setting, value: String, origin: Origin) {
         self.settings.push((setting.name().to_owned(), value, origin));
     }
 
     /// In the order of the alphabet, whatever order they were found in.
     pub(super) fn ignored(&mut self, mut ignored: Vec<Ignored>) {
-        ignored.sort_by_key(|ignored| ignored.variable);
+        ignored.sort_by(|one, other| one.variable.cmp(&other.variable));
         self.ignored = ignored;
     }
 }
@@ -175,7 +167,7 @@ pub(super) fn is_secret(text: &str) -> bool {
 }
 
 /// Text that came from outside: without control characters, and not too long.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut shown: String = text
         .chars()

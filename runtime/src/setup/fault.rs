@@ -55,6 +55,13 @@ pub enum ExportError {
         /// What the exporter said.
         reason: String,
     },
+    /// An exporter could not hand spans over; they are kept, and tried again.
+    Kept {
+        /// How many spans are waiting for it.
+        waiting: u64,
+        /// What the exporter said.
+        reason: String,
+    },
     /// Exporters were not done in time.
     TimedOut {
         /// How many spans are still waiting.
@@ -68,6 +75,9 @@ impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { spans, reason } => write!(f, "{spans} spans were not exported: {reason}"),
+            Self::Kept { waiting, reason } => {
+                write!(f, "{waiting} spans are waiting to be tried again: {reason}")
+            }
             Self::TimedOut { waiting } => {
                 write!(f, "the exporters were not done in time; {waiting} spans are waiting")
             }

@@ -27,12 +27,14 @@ impl Tracing {
     ///
     /// # Errors
     ///
-    /// What has not been handed over, and why: an exporter failed, or took longer than thirty seconds.
+    /// What has not been handed over, and why: an exporter failed, or took longer than thirty seconds. Spans that it may take
+    /// later are kept, after one more try; that is an error as well.
     pub fn flush(&self) -> Result<(), ExportError> {
         self.running.as_ref().map_or(Ok(()), |running| running.ask(Duration::from_secs(30), None))
     }
 
-    /// Flushes and ends the set-up, waiting no longer than `timeout`. Another may be installed then.
+    /// Flushes and ends the set-up, waiting no longer than `timeout`. Another may be installed then. What waits to be tried
+    /// again is tried a last time.
     ///
     /// Spans still open are listed on stderr: they are lost.
     ///
@@ -103,7 +105,14 @@ impl Running {
             // Nobody is there any more to hand over what slipped in at the last moment.
             dropped.after_shutdown += std::mem::take(&mut waiting);
         }
-        Stats { started: totals.started, open, waiting, exported: counts.exported, dropped }
+        Stats {
+            started: totals.started,
+            open,
+            waiting,
+            exported: counts.exported,
+            dropped,
+            retried: counts.retried,
+        }
     }
 
     fn open_spans(&self) -> Vec<OpenSpan> {

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 
 use super::builder::Builder;
-use super::environment::{Chosen, Environment, EnvironmentFault, Named, Told};
+#[cfg(feature = "transport")]
+use super::environment::EnvironmentFault;
+use super::environment::{Chosen, Environment, Named, Told};
 use super::explanation::{Origin, Origins, Setting};
 use super::sampling::Deciding;
 use crate::console::Console;
@@ -28,12 +30,18 @@ impl Builder {
     /// | `OTEL_SDK_DISABLED`, else `ENABLE_TRACING` | whether there is tracing at all; code cannot overrule it | `true`, `false` |
     /// | `OTEL_SERVICE_NAME` | the service's name, also before `service.name` in the next | text |
     /// | `OTEL_RESOURCE_ATTRIBUTES` | attributes of the service | `key=value,key=value`, values percent-encoded |
-    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` (feature `otlp`), `otlp/stdout` (feature `otlp-file`); or `none` |
-    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; to the latter two, `/v1/traces` is added | a URL with `http://`; without it `http://localhost:4318/v1/traces` |
+    /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` and `jaeger` (feature `otlp`), `zipkin` (feature `zipkin`), `otlp/stdout` (feature `otlp-file`); or `none` |
+    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf`, the default; `http/json`; `grpc` (feature `grpc`) |
+    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; over HTTP, `/v1/traces` is added to the latter two | a URL; without it `http://localhost:4318/v1/traces`, with `grpc` `http://localhost:4317` |
+    /// | `OTEL_EXPORTER_OTLP_INSECURE` | whether a `grpc` endpoint without `http://` or `https://` has no TLS | `true`, `false` |
     /// | `OTEL_EXPORTER_OTLP_HEADERS` | what `otlp` sends beside, such as a key | `name=value,name=value`, values percent-encoded |
     /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long `otlp` waits for an answer | milliseconds; without it 10,000 |
     /// | `OTEL_EXPORTER_OTLP_COMPRESSION` | how `otlp` packs | `gzip`, `none` |
-    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf` |
+    /// | `OTEL_EXPORTER_OTLP_CERTIFICATE` | whom `otlp` trusts (feature `tls`); without it, whom the system trusts | a file of certificates in PEM |
+    /// | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | what `otlp` shows to a receiver that asks (feature `tls`) | files in PEM, both or none |
+    /// | `OTEL_EXPORTER_JAEGER_ENDPOINT`, else `JAEGER_ENDPOINT`, else `OTEL_EXPORTER_JAEGER_AGENT_HOST` | where `jaeger` goes, by OTLP; old ports and `/api/traces` are taken for today's on the same host | a URL, or a host and a port; without it `http://localhost:4318/v1/traces` |
+    /// | `OTEL_EXPORTER_ZIPKIN_ENDPOINT`, else `ZIPKIN_ENDPOINT` | where `zipkin` goes | a URL; without it `http://localhost:9411/api/v2/spans` |
+    /// | `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_EXPORTER_ZIPKIN_TIMEOUT` | how long these wait for an answer | milliseconds; without it 10,000 |
     /// | `OTEL_TRACES_SAMPLER` | [which spans are kept](Self::sampler) | `always_on`, `always_off`, `traceidratio`, each also with `parentbased_` before it |
     /// | `OTEL_TRACES_SAMPLER_ARG` | the share of the two with `traceidratio`; without it, all | 0 to 1 |
     /// | `TRACING_SAMPLE_RATE`, without `OTEL_TRACES_SAMPLER` | the share of the roots; others follow their parents | 0 to 1 |
@@ -42,6 +50,7 @@ impl Builder {
     /// | `OTEL_BSP_MAX_QUEUE_SIZE` | [`queue`](Self::queue) | spans, 1 or more |
     /// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | [`batch`](Self::batch) | spans, 1 or more, and no more than the queue has |
     /// | `OTEL_BSP_SCHEDULE_DELAY` | [`delay`](Self::delay) | milliseconds, 1 or more |
+    /// | `OTEL_BSP_EXPORT_TIMEOUT` | [`export_timeout`](Self::export_timeout) | milliseconds, 1 or more |
     /// | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, else `OTEL_ATTRIBUTE_COUNT_LIMIT` | attributes of a span | 0 or more |
     /// | `OTEL_SPAN_EVENT_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT` | events, links of a span | 0 or more |
     /// | `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | attributes of an event, a link | 0 or more |
@@ -50,11 +59,13 @@ impl Builder {
     /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
-    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so.
+    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so, also of
+    /// names that nobody knows, with the nearest that are.
     ///
     /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
     pub fn read_environment(self) -> Self {
-        self.read_variables(&|name| std::env::var_os(name))
+        let names = std::env::vars_os().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+        self.read_variables(&|name| std::env::var_os(name)).tell_unknown(names)
     }
 
     pub(super) fn read_variables(mut self, lookup: &dyn Fn(&str) -> Option<OsString>) -> Self {
@@ -66,38 +77,38 @@ impl Builder {
             }
         }
 
+        #[cfg_attr(not(feature = "transport"), expect(unused_mut, reason = "exporters are taken out of it"))]
         let mut told = Environment::read(lookup);
         for Told { value, variable } in told.resource {
             self.resource.push((value, Origin::Variable(variable)));
         }
         if let Some(Told { value: named, variable }) = told.exporters {
             self.origins.say(Setting::Exporters, Origin::Variable(variable));
-            let console = || Box::new(Console::new()) as Box<dyn Export>;
-            let mut exporters = Vec::new();
+            let mut exporters: Vec<(Box<dyn Export>, _)> = Vec::new();
             for named in named {
-                let exporter = match named {
-                    Named::Console => Ok(console()),
-                    #[cfg(feature = "otlp")]
-                    Named::Otlp => match &told.otlp {
-                        Some(otlp) => otlp.exporter().map(|exporter| Box::new(exporter) as Box<dyn Export>),
-                        None => continue,
-                    },
+                match named {
+                    Named::Console => exporters.push((Box::new(Console::new()), named.name())),
                     #[cfg(feature = "otlp-file")]
-                    Named::OtlpStdout => Ok(Box::new(crate::OtlpFile::stdout()) as Box<dyn Export>),
-                };
-                match exporter {
-                    Ok(exporter) => exporters.push((exporter, named.name())),
-                    Err(reason) => {
-                        let value = named.name().to_owned();
-                        told.faults.push(EnvironmentFault { variable, value, reason });
+                    Named::OtlpStdout => exporters.push((Box::new(crate::OtlpFile::stdout()), named.name())),
+                    #[cfg(feature = "transport")]
+                    _ => {
+                        let Some(network) = told.network.remove(&named) else { continue };
+                        self.exporter_settings.extend(network.settings.iter().cloned());
+                        // What is wrong already is told once.
+                        if !told.faults.is_empty() {
+                            continue;
+                        }
+                        match network.exporter() {
+                            Ok(exporter) => exporters.push((Box::new(exporter), named.name())),
+                            Err(why) => {
+                                let (value, reason) = (named.name().to_owned(), why.to_string());
+                                told.faults.push(EnvironmentFault { variable, value, reason });
+                            }
+                        }
                     }
                 }
             }
             self.exporters.0 = Some(exporters);
-            #[cfg(feature = "otlp")]
-            if let Some(otlp) = &told.otlp {
-                self.exporter_settings = otlp.settings();
-            }
         }
         if let Some(Told { value: Chosen { sampler, policy, name }, variable }) = told.sampler {
             self.origins.say(Setting::Sampler, Origin::Variable(variable));
@@ -113,6 +124,7 @@ impl Builder {
         heed(said, Setting::Queue, told.queue, &mut self.capacity.spans);
         heed(said, Setting::Batch, told.batch, &mut self.pace.batch);
         heed(said, Setting::Delay, told.delay, &mut self.pace.delay);
+        heed(said, Setting::ExportTimeout, told.export_timeout, &mut self.pace.timeout);
         let limits = &mut self.policy.limits;
         heed(said, Setting::SpanAttributes, told.span_attributes, &mut limits.max_attributes_per_span);
         heed(said, Setting::SpanEvents, told.span_events, &mut limits.max_events_per_span);
@@ -125,6 +137,7 @@ impl Builder {
         }
         self.enabled = told.enabled;
         self.faults = told.faults;
+        self.known = told.known;
         self
     }
 }

@@ -137,8 +137,8 @@ impl Builder {
             (batch, _) => batch.to_string(),
         };
         explanation.setting(Setting::Exporters, self.exporters.names(), self.origins.of(Setting::Exporters));
-        for (setting, value, origin) in &self.exporter_settings {
-            explanation.setting(*setting, value.clone(), *origin);
+        for (name, value, origin) in &self.exporter_settings {
+            explanation.exporter_setting(name.clone(), value.clone(), *origin);
         }
         for (setting, value) in [
             (Setting::Sampler, self.sampler_name.clone()),
@@ -148,6 +148,7 @@ impl Builder {
             (Setting::Buffer, self.capacity.bytes.to_string()),
             (Setting::Batch, batch),
             (Setting::Delay, format!("{:?}", self.pace.delay)),
+            (Setting::ExportTimeout, format!("{:?}", self.pace.timeout)),
             (Setting::SpanAttributes, limits.max_attributes_per_span.to_string()),
             (Setting::SpanEvents, limits.max_events_per_span.to_string()),
             (Setting::SpanLinks, limits.max_links_per_span.to_string()),
@@ -200,7 +201,7 @@ fn start(
 }
 
 /// Where exceptions are recorded.
-const EXCEPTIONS: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+pub(super) const EXCEPTIONS: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
 
 pub(super) fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
     let opt_in = std::env::var(EXCEPTIONS).ok();

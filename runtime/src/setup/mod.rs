@@ -8,14 +8,20 @@ mod guard;
 mod heed;
 mod install;
 mod name;
-#[cfg(feature = "otlp")]
-mod otlp;
+#[cfg(feature = "transport")]
+#[cfg_attr(
+    not(all(feature = "grpc", feature = "zipkin", feature = "tls")),
+    allow(unused_imports, reason = "what one exporter needs, another may not")
+)]
+mod network;
 mod sampling;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use opentelemetry::KeyValue;
@@ -34,6 +40,8 @@ use sampling::Deciding;
 pub use builder::Builder;
 pub use environment::EnvironmentFault;
 pub use explanation::Explanation;
+#[cfg(feature = "transport")]
+pub(crate) use explanation::clean;
 pub use fault::{ExportError, SetupError};
 pub use guard::Tracing;
 pub use stats::{Dropped, Stats};
@@ -92,6 +100,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         pace: Pace::default(),
         origins: Origins::default(),
         faults: Vec::new(),
+        known: BTreeSet::new(),
     }
 }
 

@@ -3,12 +3,22 @@
 
 /// "did you mean `name`?", or "expected one of …".
 pub(super) fn remedy(given: &str, names: &[&str]) -> String {
-    let tolerance = given.chars().count() / 3 + 1;
-    let nearest = names.iter().map(|name| (distance(given, name), name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= tolerance => format!("did you mean `{name}`?"),
-        _ => format!("expected one of {}", list(names)),
+    match within(given.chars().count() / 3 + 1, given, names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("expected one of {}", list(names)),
     }
+}
+
+/// The nearest of long names, most of whose letters are the same anyway: two slips, or three in a very long one.
+pub(super) fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
+    within(if given.len() > 24 { 3 } else { 2 }, given, names)
+}
+
+fn within<'a>(tolerance: usize, given: &str, names: &[&'a str]) -> Option<&'a str> {
+    // So many letters are missing at least: no need to count the others.
+    let near = names.iter().filter(|name| given.len().abs_diff(name.len()) <= 4 * tolerance);
+    let nearest = near.map(|name| (distance(given, name), *name)).min();
+    nearest.filter(|(distance, _)| *distance <= tolerance).map(|(_, name)| name)
 }
 
 fn list(names: &[&str]) -> String {

@@ -2,8 +2,8 @@
 
 /// What became of the spans so far; see [`Tracing::stats`](crate::Tracing::stats).
 ///
-/// `started` is the sum of the others. With several exporters, `waiting`, `exported` and `dropped` are those of the one
-/// that got the fewest.
+/// `started` is the sum of the others, but for `retried`. With several exporters, `waiting`, `exported`, `dropped` and
+/// `retried` are those of the one that got the fewest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -17,6 +17,8 @@ pub struct Stats {
     pub exported: u64,
     /// Spans that were lost, and why.
     pub dropped: Dropped,
+    /// Tries to hand spans over that failed and were not the last: the receiver was away, or had too much to do.
+    pub retried: u64,
 }
 
 /// Why spans were lost.
@@ -25,8 +27,10 @@ pub struct Stats {
 pub struct Dropped {
     /// The queue had no room.
     pub queue_full: u64,
-    /// The exporter failed or panicked.
+    /// The exporter failed or panicked; or what it tried again and again was taken by nobody.
     pub export_failed: u64,
+    /// The receiver took the rest of what it got, and not these.
+    pub rejected: u64,
     /// The set-up had ended.
     pub after_shutdown: u64,
     /// There is no exporter: the environment says `none`.
@@ -36,6 +40,6 @@ pub struct Dropped {
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.queue_full + self.export_failed + self.after_shutdown + self.no_exporter
+        self.queue_full + self.export_failed + self.rejected + self.after_shutdown + self.no_exporter
     }
 }

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 
 use opentelemetry_sdk::trace::Sampler as SdkSampler;
 
+#[cfg(all(feature = "otlp", feature = "zipkin"))]
+mod network;
+
 use super::*;
 use crate::console::Console;
 use crate::setup::explanation::{Explanation, Origin};
@@ -51,7 +54,7 @@ fn every_setting_is_told_with_where_it_came_from() {
             ("OTEL_PROPAGATORS", "b3multi,tracecontext,b3multi"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100"),
             ("OTEL_BSP_SCHEDULE_DELAY", "1500"),
-            ("OTEL_BSP_EXPORT_TIMEOUT", "30000"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "20000"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer hunter2"),
             ("OTEL_ATTRIBUTE_COUNT_LIMIT", "64"),
             ("OTEL_SPAN_EVENT_COUNT_LIMIT", "32"),
@@ -77,6 +80,7 @@ queue, spans: 9000 (code)
 buffer, bytes: 67108864 (default)
 batch, spans: 100 (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)
 delay: 1.5s (OTEL_BSP_SCHEDULE_DELAY)
+export, timeout: 20s (OTEL_BSP_EXPORT_TIMEOUT)
 attributes of a span: 64 (OTEL_ATTRIBUTE_COUNT_LIMIT)
 events of a span: 32 (OTEL_SPAN_EVENT_COUNT_LIMIT)
 links of a span: 128 (default)
@@ -86,7 +90,6 @@ text, bytes: 256 (OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT)
 code attributes: false (code)
 exceptions: span events (default)
 ignored: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` wins
-ignored: OTEL_BSP_EXPORT_TIMEOUT: nothing here heeds it yet
 ignored: OTEL_EXPORTER_OTLP_HEADERS: there is no exporter `otlp`
 ignored: OTEL_RESOURCE_ATTRIBUTES: its `service.name` alone, which `OTEL_SERVICE_NAME` says
 ignored: TRACING_SAMPLE_RATE: `OTEL_TRACES_SAMPLER` wins
@@ -166,8 +169,12 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
             "a=100%",
             "`a=100%` has a `%` that encodes nothing; expected UTF-8 in percents, and `%25` for `%`",
         ),
-        #[cfg(not(feature = "otlp"))]
-        ("OTEL_TRACES_EXPORTER", "consle", "`consle` is not known; expected `console` or `none`"),
+        ("OTEL_TRACES_EXPORTER", "consle", "`consle` is not known; did you mean `console`?"),
+        (
+            "TRACING_EXPORTER",
+            "stdout",
+            "`stdout` is not known; expected one of `console`, `otlp`, `jaeger`, `zipkin`, `otlp/stdout`, `none`",
+        ),
         ("OTEL_TRACES_EXPORTER", "console,none", "`none` stands alone"),
         ("OTEL_TRACES_SAMPLER", "alwys_off", "did you mean `always_off`?"),
         (
@@ -205,18 +212,18 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
     ] {
         assert_eq!(faults(&[(variable, value)]), [format!("`{variable}` is `{value}`; {expected}")]);
     }
-    for (variable, word) in [("OTEL_TRACES_EXPORTER", "zipkin"), ("TRACING_EXPORTER", "jaeger")] {
-        let [fault] = faults(&[(variable, word)]).try_into().unwrap();
-        let begin = format!("`{variable}` is `{word}`; no exporter `{word}` is built in");
-        assert!(fault.starts_with(&begin), "{fault}");
+    for (word, feature, is_there) in [
+        ("otlp", "otlp", cfg!(feature = "otlp")),
+        ("jaeger", "otlp", cfg!(feature = "otlp")),
+        ("zipkin", "zipkin", cfg!(feature = "zipkin")),
+    ] {
+        let list = format!("console,{word}");
+        let absent = format!(
+            "`OTEL_TRACES_EXPORTER` is `{list}`; no exporter `{word}` is built in; enable the feature `{feature}` of `traced`"
+        );
+        let expected = if is_there { vec![] } else { vec![absent] };
+        assert_eq!(faults(&[("OTEL_TRACES_EXPORTER", &list)]), expected);
     }
-    #[cfg(not(feature = "otlp"))]
-    assert_eq!(
-        faults(&[("OTEL_TRACES_EXPORTER", "console,otlp")]),
-        [
-            "`OTEL_TRACES_EXPORTER` is `console,otlp`; no exporter `otlp` is built in; enable the feature `otlp` of `traced`"
-        ]
-    );
     assert_eq!(
         faults(&[("OTEL_BSP_MAX_QUEUE_SIZE", "10"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "11")]),
         [
@@ -314,6 +321,7 @@ fn each_variable_says_its_own_setting() {
         ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", "queue, spans: 4096"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", "batch, spans: 7"),
         ("OTEL_BSP_SCHEDULE_DELAY", "7", "delay: 7ms"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "7", "export, timeout: 7ms"),
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
         ("OTEL_SPAN_EVENT_COUNT_LIMIT", "7", "events of a span: 7"),
@@ -332,48 +340,47 @@ fn each_variable_says_its_own_setting() {
     assert_eq!((limits.max_attributes_per_link, limits.max_attributes_per_event), (7, 128));
 }
 
-#[cfg(feature = "otlp")]
 #[test]
-fn otlp_is_told_without_its_secrets_and_its_faults_are() {
-    let otlp = ("OTEL_TRACES_EXPORTER", "otlp,console");
+fn a_name_that_nobody_knows_is_told_with_the_nearest() {
+    let ignored = |set: &[&str]| {
+        let builder = in_an_environment(builder("checkout"), &[]);
+        let builder = builder.tell_unknown(set.iter().map(OsString::from));
+        let told =
+            said(builder).into_iter().filter_map(|line| Some(line.strip_prefix("ignored: ")?.to_owned()));
+        told.collect::<Vec<_>>()
+    };
     assert_eq!(
-        told(&[
-            otlp,
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@collector:4318/"),
-            ("OTLP_ENDPOINT", "http://elsewhere"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2,x-tenant=blue"),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
-            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ignored(&[
+            "OTEL_TRACE_EXPORTER",
+            "OTEL_TRACES_SAMPLR",
+            "ENABLE_TRACNG",
+            "OTLP_ENDPONT",
+            "OTEL_BSP_PATIENCE"
         ]),
         [
-            "service.name: checkout (code)",
-            "exporters: otlp, console (OTEL_TRACES_EXPORTER)",
-            "otlp, endpoint: http://***@collector:4318/v1/traces (OTEL_EXPORTER_OTLP_ENDPOINT)",
-            "otlp, timeout: 3s (OTEL_EXPORTER_OTLP_TIMEOUT)",
-            "otlp, compression: gzip (OTEL_EXPORTER_OTLP_COMPRESSION)",
-            "otlp, headers: authorization, x-tenant (OTEL_EXPORTER_OTLP_HEADERS)",
-            "ignored: OTLP_ENDPOINT: `OTEL_EXPORTER_OTLP_ENDPOINT` wins",
+            "ENABLE_TRACNG: nobody knows it; did you mean `ENABLE_TRACING`?",
+            "OTEL_BSP_PATIENCE: nobody here knows it",
+            "OTEL_TRACES_SAMPLR: nobody knows it; did you mean `OTEL_TRACES_SAMPLER`?",
+            "OTEL_TRACE_EXPORTER: nobody knows it; did you mean `OTEL_TRACES_EXPORTER`?",
+            "OTLP_ENDPONT: nobody knows it; did you mean `OTLP_ENDPOINT`?",
         ]
     );
-    for (variable, value, expected) in [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "expected a URL, like `http://localhost:4318`"),
-        ("OTLP_ENDPOINT", "http://", "expected a URL, like `http://localhost:4318`"),
-        (
-            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-            "10s",
-            "expected milliseconds, a whole number from 1 to 4294967295",
-        ),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "expected `gzip` or `none`"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "expected `name=value,name=value`, values percent-encoded"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b%0d", "expected `name=value,name=value`, values percent-encoded"),
-    ] {
-        let shown = if variable.ends_with("HEADERS") { "***" } else { value };
-        assert_eq!(faults(&[otlp, (variable, value)]), [format!("`{variable}` is `{shown}`; {expected}")]);
-    }
-    for (variable, value) in
-        [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTLP_ENDPOINT", "https://me:hunter2@collector")]
-    {
-        let [fault] = faults(&[otlp, (variable, value)]).try_into().unwrap();
-        assert!(fault.contains("not built in yet; expected `http") && !fault.contains("hunter2"), "{fault}");
-    }
+    assert_eq!(
+        ignored(&[
+            "OTEL_TRACES_EXPORTER",
+            "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
+            "OTEL_CONFIG_FILE",
+            "OTEL_METRICS_EXPORTER",
+            "OTEL_LOGS_EXPORTER",
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "OTEL_PYTHON_TRACER_PROVIDER",
+            "HOME",
+            "ZIPKIN_SERVICE_HOST",
+        ]),
+        [""; 0]
+    );
+    let off = in_an_environment(builder("checkout"), &[("OTEL_SDK_DISABLED", "true")]);
+    let off = off.tell_unknown([OsString::from("OTEL_TRACE_EXPORTER")].into_iter());
+    assert_eq!(off.origins.ignored, []);
 }

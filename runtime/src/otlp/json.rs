@@ -1,0 +1,188 @@
+//! OTLP as JSON, as its specification has it: ids in hexadecimal, numbers of 64 bits as texts, enumerations as numbers.
+
+use opentelemetry::trace::{SpanId, Status};
+use opentelemetry::{Array, KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+
+use super::protobuf::kind;
+use super::{Partial, by_scope, flags, nanoseconds};
+use crate::transport::json::Json;
+
+/// A resource, as the value of its member.
+pub(super) fn resource(resource: &Resource) -> Vec<u8> {
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("attributes").array(|json| {
+            for (key, value) in resource {
+                key_value(json, key.as_str(), value);
+            }
+        });
+    });
+    json.0
+}
+
+/// `ExportTraceServiceRequest`, which is also a line of OTLP's file format.
+pub(super) fn request(resource: &[u8], schema: &str, spans: &[SpanData]) -> Vec<u8> {
+    let mut json = Json(Vec::with_capacity(resource.len() + 512 * spans.len()));
+    json.object(|json| {
+        json.key("resourceSpans").array(|json| {
+            json.object(|json| {
+                json.key("resource").0.extend_from_slice(resource);
+                json.key("scopeSpans").array(|json| {
+                    for (scope, spans) in by_scope(spans) {
+                        json.object(|json| {
+                            json.key("scope").object(|json| {
+                                json.key("name").text(scope.name());
+                                text(json, "version", scope.version().unwrap_or_default());
+                                attributes(json, scope.attributes());
+                            });
+                            json.key("spans").array(|json| {
+                                spans.into_iter().for_each(|span| write_span(json, span));
+                            });
+                            text(json, "schemaUrl", scope.schema_url().unwrap_or_default());
+                        });
+                    }
+                });
+                text(json, "schemaUrl", schema);
+            });
+        });
+    });
+    json.0
+}
+
+fn write_span(json: &mut Json, span: &SpanData) {
+    let context = &span.span_context;
+    json.object(|json| {
+        json.key("traceId").plain(context.trace_id());
+        json.key("spanId").plain(context.span_id());
+        text(json, "traceState", &context.trace_state().header());
+        if span.parent_span_id != SpanId::INVALID {
+            json.key("parentSpanId").plain(span.parent_span_id);
+        }
+        json.key("flags").whole(flags(context.trace_flags(), span.parent_span_is_remote).into());
+        json.key("name").text(&span.name);
+        json.key("kind").whole(kind(&span.span_kind).into());
+        json.key("startTimeUnixNano").plain(nanoseconds(span.start_time));
+        json.key("endTimeUnixNano").plain(nanoseconds(span.end_time));
+        attributes(json, &span.attributes);
+        count(json, "droppedAttributesCount", span.dropped_attributes_count);
+        if !span.events.events.is_empty() {
+            json.key("events").array(|json| {
+                for event in &span.events.events {
+                    json.object(|json| {
+                        json.key("timeUnixNano").plain(nanoseconds(event.timestamp));
+                        json.key("name").text(&event.name);
+                        attributes(json, &event.attributes);
+                        count(json, "droppedAttributesCount", event.dropped_attributes_count);
+                    });
+                }
+            });
+        }
+        count(json, "droppedEventsCount", span.events.dropped_count);
+        if !span.links.links.is_empty() {
+            json.key("links").array(|json| {
+                for link in &span.links.links {
+                    let context = &link.span_context;
+                    json.object(|json| {
+                        json.key("traceId").plain(context.trace_id());
+                        json.key("spanId").plain(context.span_id());
+                        text(json, "traceState", &context.trace_state().header());
+                        attributes(json, &link.attributes);
+                        count(json, "droppedAttributesCount", link.dropped_attributes_count);
+                        json.key("flags").whole(flags(context.trace_flags(), context.is_remote()).into());
+                    });
+                }
+            });
+        }
+        count(json, "droppedLinksCount", span.links.dropped_count);
+        json.key("status").object(|json| match &span.status {
+            Status::Unset => {}
+            Status::Ok => json.key("code").whole(1),
+            Status::Error { description } => {
+                text(json, "message", description);
+                json.key("code").whole(2);
+            }
+        });
+    });
+}
+
+fn text(json: &mut Json, key: &str, text: &str) {
+    if !text.is_empty() {
+        json.key(key).text(text);
+    }
+}
+
+fn count(json: &mut Json, key: &str, count: u32) {
+    if count > 0 {
+        json.key(key).whole(count.into());
+    }
+}
+
+fn attributes<'a>(json: &mut Json, attributes: impl IntoIterator<Item = &'a KeyValue>) {
+    let mut attributes = attributes.into_iter().peekable();
+    if attributes.peek().is_some() {
+        json.key("attributes").array(|json| {
+            attributes.for_each(|attribute| key_value(json, attribute.key.as_str(), &attribute.value));
+        });
+    }
+}
+
+fn key_value(json: &mut Json, key: &str, value: &Value) {
+    json.object(|json| {
+        json.key("key").text(key);
+        json.key("value").object(|json| match value {
+            Value::Bool(value) => bool_value(json, *value),
+            Value::I64(value) => int_value(json, *value),
+            Value::F64(value) => double_value(json, *value),
+            Value::Array(array) => array_value(json, array),
+            other => string_value(json, &other.as_str()),
+        });
+    });
+}
+
+fn bool_value(json: &mut Json, value: bool) {
+    json.key("boolValue").truth(value);
+}
+
+fn int_value(json: &mut Json, value: i64) {
+    json.key("intValue").plain(value);
+}
+
+fn double_value(json: &mut Json, value: f64) {
+    json.key("doubleValue").float(value);
+}
+
+fn string_value(json: &mut Json, value: &str) {
+    json.key("stringValue").text(value);
+}
+
+fn array_value(json: &mut Json, array: &Array) {
+    json.key("arrayValue").object(|json| {
+        json.key("values").array(|json| match array {
+            Array::Bool(values) => {
+                values.iter().for_each(|value| json.object(|json| bool_value(json, *value)))
+            }
+            Array::I64(values) => values.iter().for_each(|value| json.object(|json| int_value(json, *value))),
+            Array::F64(values) => {
+                values.iter().for_each(|value| json.object(|json| double_value(json, *value)))
+            }
+            Array::String(values) => {
+                values.iter().for_each(|value| json.object(|json| string_value(json, value.as_str())));
+            }
+            // OpenTelemetry has no other yet.
+            _ => {}
+        });
+    });
+}
+
+/// What the receiver says it has not taken.
+pub(super) fn partial(response: &[u8]) -> Option<Partial> {
+    let response: serde_json::Value = serde_json::from_slice(response).ok()?;
+    let partial = &response["partialSuccess"];
+    let rejected = &partial["rejectedSpans"];
+    // A number of 64 bits is a text, and some write it as a number nevertheless.
+    let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
+    let reason = partial["errorMessage"].as_str().unwrap_or_default().to_owned();
+    Some(Partial { rejected, reason })
+}

@@ -1,0 +1,249 @@
+//! OTLP, OpenTelemetry's own protocol: as protobuf or JSON over HTTP, and over gRPC.
+//!
+//! [`Otlp`] says where spans go and how, and [`build`](Otlp::build) judges it; what comes of it is an
+//! [`Exporter`](crate::transport::Exporter) for [`builder`](crate::builder), or for a provider of the program's own.
+
+mod jaeger;
+mod json;
+#[cfg(test)]
+mod oracle;
+mod protobuf;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::TraceFlags;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanData;
+
+use crate::transport::{Address, Content, Exporter, Format, Misconfigured, Options, Partial, takes_options};
+
+#[cfg(feature = "grpc")]
+pub(crate) use protobuf::{Field, fields};
+
+pub(crate) use jaeger::{Modern, modern};
+
+/// Where OTLP is taken, unless someone says otherwise.
+pub(crate) const HTTP: &str = "http://localhost:4318/v1/traces";
+#[cfg(feature = "grpc")]
+pub(crate) const GRPC: &str = "http://localhost:4317";
+
+/// Spans to a receiver that takes OTLP: a collector, Jaeger, or a vendor.
+///
+/// ```
+/// use std::time::Duration;
+/// use traced::otlp::Otlp;
+///
+/// let exporter = Otlp::http("http://localhost:4318")
+///     .gzip()
+///     .header("x-tenant", "blue")
+///     .timeout(Duration::from_secs(3))
+///     .build()?;
+/// let tracing = traced::builder("checkout").exporter(exporter).install()?;
+/// assert_eq!(tracing.stats().exported, 0);
+///
+/// let refused = Otlp::http("localhost:4318").build().unwrap_err();
+/// assert!(refused.to_string().contains("expected a URL"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A send that fails for a while, because nobody answers or the receiver has too much to do, is tried again by the set-up's
+/// queue, and what the receiver refuses is dropped and counted; see [`Exporter`](crate::transport::Exporter). A user and a
+/// password in the address become a header. Redirects are not followed.
+#[derive(Clone)]
+pub struct Otlp {
+    address: String,
+    encoding: Encoding,
+    options: Options,
+}
+
+/// How spans are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Protobuf,
+    Json,
+    #[cfg(feature = "grpc")]
+    Grpc,
+}
+
+impl Encoding {
+    /// As `OTEL_EXPORTER_OTLP_PROTOCOL` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Protobuf => "http/protobuf",
+            Self::Json => "http/json",
+            #[cfg(feature = "grpc")]
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+impl Otlp {
+    /// Protobuf over HTTP, which receivers take on port 4318. An address without a path gets `/v1/traces`.
+    pub fn http(address: impl Into<String>) -> Self {
+        let address = address.into();
+        let address = match Address::path(&address) {
+            Some("" | "/") => format!("{}/v1/traces", address.trim_end_matches('/')),
+            _ => address,
+        };
+        Self::new(address, Encoding::Protobuf)
+    }
+
+    /// gRPC, which receivers take on port 4317. An address without `http://` or `https://` means TLS.
+    ///
+    /// It runs on a thread of its own, and needs no runtime of the program's.
+    #[cfg(feature = "grpc")]
+    pub fn grpc(address: impl Into<String>) -> Self {
+        let address = address.into();
+        let address = if address.contains("://") { address } else { format!("https://{address}") };
+        Self::new(address, Encoding::Grpc)
+    }
+
+    /// Jaeger, which takes OTLP. An address of its past, on a port for Thrift or with `/api/traces`, is taken for one of
+    /// today on the same host.
+    ///
+    /// ```
+    /// use traced::otlp::Otlp;
+    ///
+    /// let jaeger = Otlp::jaeger("http://jaeger:14268/api/traces");
+    /// assert!(format!("{jaeger:?}").contains("http://jaeger:4318/v1/traces"));
+    /// ```
+    pub fn jaeger(address: impl AsRef<str>) -> Self {
+        let modern = modern(address.as_ref());
+        Self::new(modern.address, modern.encoding)
+    }
+
+    pub(crate) fn new(address: String, encoding: Encoding) -> Self {
+        Self { address, encoding, options: Options::default() }
+    }
+
+    pub(crate) fn with(address: String, encoding: Encoding, options: Options) -> Self {
+        Self { address, encoding, options }
+    }
+
+    /// JSON instead of protobuf: for receivers and eyes that read nothing else.
+    pub fn json(mut self) -> Self {
+        self.encoding = Encoding::Json;
+        self
+    }
+
+    takes_options!();
+
+    /// The exporter. It connects when it has spans to send.
+    ///
+    /// # Errors
+    ///
+    /// What of it cannot be done: an address that is none, a header that cannot be sent, a certificate that cannot be read,
+    /// or TLS without the feature `tls`.
+    pub fn build(self) -> Result<Exporter, Misconfigured> {
+        let format: Box<dyn Format> = match self.encoding {
+            Encoding::Json => Box::new(Json::default()),
+            _ => Box::new(Protobuf::default()),
+        };
+        match self.encoding {
+            #[cfg(feature = "grpc")]
+            Encoding::Grpc => Exporter::grpc(&self.address, self.options, format),
+            _ => Exporter::http(&self.address, self.options, format),
+        }
+    }
+}
+
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp")
+            .field("address", &Address::shown(&self.address))
+            .field("protocol", &self.encoding.name())
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+/// Where all spans of a set-up come from, as it is written.
+#[derive(Debug, Default)]
+struct Prepared {
+    resource: Vec<u8>,
+    schema: String,
+}
+
+#[derive(Debug, Default)]
+struct Protobuf(Prepared);
+
+impl Format for Protobuf {
+    fn prepare(&mut self, resource: &Resource) {
+        let schema = resource.schema_url().unwrap_or_default().to_owned();
+        self.0 = Prepared { resource: protobuf::resource(resource), schema };
+    }
+
+    fn content(&self) -> Content {
+        Content::Protobuf
+    }
+
+    fn pack(&self, spans: &[SpanData]) -> Vec<u8> {
+        protobuf::request(&self.0.resource, &self.0.schema, spans)
+    }
+
+    fn partial(&self, answer: &[u8]) -> Option<Partial> {
+        protobuf::partial(answer)
+    }
+}
+
+#[derive(Debug)]
+struct Json(Prepared);
+
+impl Default for Json {
+    fn default() -> Self {
+        Self(Prepared { resource: b"{}".to_vec(), schema: String::new() })
+    }
+}
+
+impl Format for Json {
+    fn prepare(&mut self, resource: &Resource) {
+        let schema = resource.schema_url().unwrap_or_default().to_owned();
+        self.0 = Prepared { resource: json::resource(resource), schema };
+    }
+
+    fn content(&self) -> Content {
+        Content::Json
+    }
+
+    fn pack(&self, spans: &[SpanData]) -> Vec<u8> {
+        json::request(&self.0.resource, &self.0.schema, spans)
+    }
+
+    fn partial(&self, answer: &[u8]) -> Option<Partial> {
+        json::partial(answer)
+    }
+}
+
+/// The spans of each scope, in the order in which they came.
+fn by_scope(spans: &[SpanData]) -> Vec<(&InstrumentationScope, Vec<&SpanData>)> {
+    let mut places: HashMap<&InstrumentationScope, usize> = HashMap::new();
+    let mut scopes: Vec<(&InstrumentationScope, Vec<&SpanData>)> = Vec::new();
+    let mut last = 0;
+    for span in spans {
+        let scope = &span.instrumentation_scope;
+        // Most are of the scope of the one before.
+        if scopes.get(last).is_none_or(|(other, _)| *other != scope) {
+            last = *places.entry(scope).or_insert(scopes.len());
+            if last == scopes.len() {
+                scopes.push((scope, Vec::new()));
+            }
+        }
+        scopes[last].1.push(span);
+    }
+    scopes
+}
+
+/// The flags of the trace, and whether its parent, or what is linked, is of another process.
+fn flags(flags: TraceFlags, is_remote: bool) -> u32 {
+    const IS_KNOWN: u32 = 0x100;
+    const IS_REMOTE: u32 = 0x200;
+    u32::from(flags.to_u8()) | IS_KNOWN | if is_remote { IS_REMOTE } else { 0 }
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,214 @@
+//! What sends spans over the network: an [`Exporter`], as [`otlp`](crate::otlp) and [`zipkin`](crate::zipkin) build it.
+//!
+//! Spans are packed once and sent as often as it takes; here failures are told apart, and when to try again is the
+//! queue's affair. How spans are written is the formats' own.
+
+mod address;
+#[cfg(feature = "grpc")]
+mod grpc;
+mod http;
+pub(crate) mod json;
+mod options;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::fmt;
+use std::io::Write as _;
+use std::time::Duration;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+
+use crate::export::{Parcel, Sent};
+use crate::setup::clean;
+
+pub(crate) use address::Address;
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
+pub(crate) use options::takes_options;
+pub(crate) use options::{Options, is_header};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
+#[cfg(feature = "tls")]
+pub(crate) use tls::certificates;
+
+/// How long an answer is waited for, unless someone says otherwise: as OpenTelemetry has it.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As whom exporters introduce themselves.
+const AGENT: &str = concat!("traced/", env!("CARGO_PKG_VERSION"));
+
+/// Sends spans over the network: for [`Builder::exporter`](crate::Builder::exporter), as often as one likes, or for an
+/// OpenTelemetry provider of the program's own.
+///
+/// Under a set-up of this crate, a send that may succeed later is tried again, while newer spans wait behind it: nobody
+/// answers, the connection breaks, HTTP 429, 502, 503 or 504, or the like over gRPC. The pauses grow from a quarter of a
+/// second to ten, and are as long as the receiver says where it says so, a minute at most. Other answers, and five minutes
+/// of trying, are the end of what was sent, which is counted in [`stats`](crate::Tracing::stats). Under another provider
+/// nothing is tried again.
+///
+/// It blocks the thread that exports, and no longer than its timeout; it needs no runtime and disturbs none.
+pub struct Exporter {
+    format: Box<dyn Format>,
+    way: Way,
+    address: String,
+    gzip: bool,
+    timeout: Duration,
+}
+
+enum Way {
+    Http(http::Http),
+    #[cfg(feature = "grpc")]
+    Grpc(grpc::Grpc),
+}
+
+/// An exporter that cannot be built, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misconfigured(pub(crate) String);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+/// What a receiver took only a part of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Partial {
+    pub(crate) rejected: u64,
+    pub(crate) reason: String,
+}
+
+/// How spans are written, and what the answer to them says.
+pub(crate) trait Format: Send + Sync {
+    fn prepare(&mut self, resource: &Resource);
+    fn content(&self) -> Content;
+    fn pack(&self, spans: &[SpanData]) -> Vec<u8>;
+    /// What of it was not taken, where an answer that is otherwise good says so.
+    fn partial(&self, answer: &[u8]) -> Option<Partial>;
+}
+
+/// What a body is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    Protobuf,
+    Json,
+}
+
+impl Content {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+impl Exporter {
+    pub(crate) fn http(
+        address: &str,
+        options: Options,
+        format: Box<dyn Format>,
+    ) -> Result<Self, Misconfigured> {
+        let shown = Address::shown(address);
+        let (gzip, timeout) = (options.gzip, options.timeout);
+        let way = Way::Http(http::Http::new(options.judged(address)?, &options, format.content())?);
+        Ok(Self { format, way, address: shown, gzip, timeout })
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) fn grpc(
+        address: &str,
+        options: Options,
+        format: Box<dyn Format>,
+    ) -> Result<Self, Misconfigured> {
+        if format.content() != Content::Protobuf {
+            return Err(Misconfigured("gRPC has no JSON; expected `Otlp::http` with `json`".to_owned()));
+        }
+        let shown = Address::shown(address);
+        let (gzip, timeout) = (options.gzip, options.timeout);
+        let way = Way::Grpc(grpc::Grpc::new(&options.judged(address)?, &options)?);
+        Ok(Self { format, way, address: shown, gzip, timeout })
+    }
+
+    pub(crate) fn prepare(&mut self, resource: &Resource) {
+        self.format.prepare(resource);
+    }
+
+    /// Sends a parcel, and says what became of it; waits no longer than the limit, and its own timeout.
+    pub(crate) fn send(&self, parcel: &mut Parcel, limit: Duration) -> Sent {
+        let count = parcel.count() as u64;
+        let body = parcel.packed(|spans| self.packed(spans));
+        let limit = limit.min(self.timeout);
+        if limit.is_zero() {
+            return Sent::Again { reason: format!("no time was left to ask {}", self.address), after: None };
+        }
+        let sent = match &self.way {
+            Way::Http(http) => http.send(body, limit, self.format.as_ref()),
+            #[cfg(feature = "grpc")]
+            Way::Grpc(grpc) => grpc.send(body, limit, self.format.as_ref()),
+        };
+        let with_address = |reason: String| format!("{} {reason}", self.address);
+        match sent {
+            Sent::Taken => Sent::Taken,
+            // A receiver that is mistaken about the number is not believed.
+            Sent::Partly { rejected, reason } => {
+                Sent::Partly { rejected: rejected.min(count), reason: with_address(reason) }
+            }
+            Sent::Refused(reason) => Sent::Refused(with_address(reason)),
+            Sent::Again { reason, after } => Sent::Again { reason: with_address(reason), after },
+        }
+    }
+
+    fn packed(&self, spans: &[SpanData]) -> Vec<u8> {
+        let body = self.format.pack(spans);
+        let packs_itself = matches!(self.way, Way::Http(_));
+        if !(self.gzip && packs_itself) {
+            return body;
+        }
+        // Spans are so much alike that more effort finds little more.
+        let room = Vec::with_capacity(body.len() / 4);
+        let mut gzip = flate2::write::GzEncoder::new(room, flate2::Compression::fast());
+        // A `Vec` takes all that is written.
+        let _ = gzip.write_all(&body);
+        gzip.finish().unwrap_or_default()
+    }
+}
+
+impl SpanExporter for Exporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        match self.send(&mut Parcel::new(batch), self.timeout) {
+            Sent::Taken => Ok(()),
+            Sent::Partly { reason, .. } | Sent::Refused(reason) | Sent::Again { reason, .. } => {
+                Err(OTelSdkError::InternalFailure(reason))
+            }
+        }
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.prepare(resource);
+    }
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter")
+            .field("address", &self.address)
+            .field("gzip", &self.gzip)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was not taken, as a queue hears it.
+fn taken(partial: Option<Partial>) -> Sent {
+    match partial {
+        Some(Partial { rejected, reason }) if rejected > 0 => {
+            let reason = if reason.is_empty() { "without a reason".to_owned() } else { clean(&reason) };
+            Sent::Partly { rejected, reason: format!("took some spans and rejected others: {reason}") }
+        }
+        _ => Sent::Taken,
+    }
+}

@@ -1,0 +1,147 @@
+//! Whom to trust, and who one is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+use super::Misconfigured;
+
+/// Whom an exporter trusts on an `https://` address, and the certificate it shows itself. Without it, whom the system
+/// trusts, and none.
+///
+/// ```
+/// use traced::{otlp::Otlp, transport::Tls};
+///
+/// let wrong = Tls::new().certificate("no certificate");
+/// let refused = Otlp::http("https://collector:4318").tls(wrong).build().unwrap_err();
+/// assert_eq!(refused.to_string(), "the certificate to trust is none; expected PEM, `-----BEGIN CERTIFICATE-----` and so on");
+/// ```
+#[derive(Clone, Default)]
+pub struct Tls {
+    pub(super) roots: Option<Vec<u8>>,
+    pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Tls {
+    /// Whom the system trusts; no certificate of one's own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The only ones to trust: certificates in PEM, of the receiver or of who vouches for it.
+    pub fn certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Some(pem.into());
+        self
+    }
+
+    /// What the receiver is shown, if it asks: a certificate with those that vouch for it, and its private key, in PEM.
+    pub fn client(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.client = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// What `ureq` is to be told. All of it is tried here, since later it would be too late.
+    pub(super) fn config(&self) -> Result<TlsConfig, Misconfigured> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        let certificates = match &self.roots {
+            Some(pem) => {
+                let certificates = certificates_or(pem, "the certificate to trust")?;
+                for certificate in &certificates {
+                    roots.add(certificate.clone()).map_err(|error| {
+                        Misconfigured(format!("the certificate to trust cannot be used: {error}"))
+                    })?;
+                }
+                certificates
+            }
+            None => system()?,
+        };
+        let trusted: Vec<_> = certificates.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        let client = match &self.client {
+            None => None,
+            Some((certificate, key)) => {
+                let chain = certificates_or(certificate, "the certificate of this client")?;
+                let key_der = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+                    Misconfigured(
+                        "the private key of this client is none; expected PEM, `-----BEGIN PRIVATE KEY-----` and so on"
+                            .to_owned(),
+                    )
+                })?;
+                rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+                    .with_safe_default_protocol_versions()
+                    .and_then(|builder| {
+                        builder.with_root_certificates(roots).with_client_auth_cert(chain.clone(), key_der)
+                    })
+                    .map_err(|error| {
+                        Misconfigured(format!(
+                            "the certificate of this client cannot be used with its key: {error}"
+                        ))
+                    })?;
+                let chain: Vec<_> = chain.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+                let key = PrivateKey::from_pem(key).map_err(|error| Misconfigured(error.to_string()))?;
+                Some(ClientCert::new_with_certs(&chain, key))
+            }
+        };
+        Ok(TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&trusted))
+            .client_cert(client)
+            .unversioned_rustls_crypto_provider(provider)
+            .build())
+    }
+
+    /// What `tonic` is to be told.
+    #[cfg(feature = "grpc")]
+    pub(super) fn channel(&self) -> Result<tonic::transport::ClientTlsConfig, Misconfigured> {
+        use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+        // The same judgement, with the same words.
+        self.config()?;
+        let config = ClientTlsConfig::new();
+        let config = match &self.roots {
+            Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
+            None => config.with_native_roots(),
+        };
+        Ok(match &self.client {
+            Some((certificate, key)) => config.identity(Identity::from_pem(certificate, key)),
+            None => config,
+        })
+    }
+}
+
+fn wrong(what: &str) -> Misconfigured {
+    Misconfigured(format!("{what} is none; expected PEM, `-----BEGIN CERTIFICATE-----` and so on"))
+}
+
+/// The certificates in a PEM, one or more.
+pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    all.ok().filter(|all| !all.is_empty())
+}
+
+fn certificates_or(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Misconfigured> {
+    certificates(pem).ok_or_else(|| wrong(what))
+}
+
+/// Whom the system trusts.
+fn system() -> Result<Vec<CertificateDer<'static>>, Misconfigured> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        return Err(Misconfigured(format!(
+            "the system trusts no certificates{why}; install its `ca-certificates`, or give the receiver's with \
+             `OTEL_EXPORTER_OTLP_CERTIFICATE` or `Tls::certificate`"
+        )));
+    }
+    Ok(found.certs)
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roots = if self.roots.is_some() { "given" } else { "the system's" };
+        f.debug_struct("Tls").field("trusts", &roots).field("has_client", &self.client.is_some()).finish()
+    }
+}
