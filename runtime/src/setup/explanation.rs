@@ -17,6 +17,7 @@ pub(super) enum Setting {
     #[cfg(feature = "otlp")]
     OtlpHeaders,
     Sampler,
+    Filter,
     Propagators,
     BaggageAttributes,
     Queue,
@@ -46,6 +47,7 @@ impl Setting {
             #[cfg(feature = "otlp")]
             Self::OtlpHeaders => "otlp, headers",
             Self::Sampler => "sampler",
+            Self::Filter => "filter",
             Self::Propagators => "propagators",
             Self::BaggageAttributes => "attributes from baggage",
             Self::Queue => "queue, spans",
@@ -71,6 +73,8 @@ pub(super) enum Origin {
     Default,
     Code,
     Variable(&'static str),
+    /// It was changed after the set-up.
+    Running,
 }
 
 impl fmt::Display for Origin {
@@ -79,6 +83,7 @@ impl fmt::Display for Origin {
             Self::Default => "default",
             Self::Code => "code",
             Self::Variable(name) => name,
+            Self::Running => "changed while running",
         })
     }
 }
@@ -145,6 +150,13 @@ impl Explanation {
 
     pub(super) fn setting(&mut self, setting: Setting, value: String, origin: Origin) {
         self.settings.push((setting.name().to_owned(), value, origin));
+    }
+
+    /// What holds instead by now.
+    pub(super) fn changed(&mut self, name: &str, value: &str) {
+        for setting in self.settings.iter_mut().filter(|setting| setting.0 == name) {
+            (setting.1, setting.2) = (value.to_owned(), Origin::Running);
+        }
     }
 
     /// In the order of the alphabet, whatever order they were found in.
