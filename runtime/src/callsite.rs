@@ -3,13 +3,14 @@
 //! The macro puts one `Callsite` into a static beside each traced body. It is read on every call and written
 //! only twice: when the place's tracer is first looked up, and when its full name is first asked for.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
+use crate::control::Verdict;
 use crate::pipeline::Pipeline;
 
 /// A place that makes spans: name, kind, scope and source position.
@@ -23,6 +24,8 @@ pub struct Callsite {
     found: OnceLock<Box<Found>>,
     /// Its place among all that have recorded; zero before.
     number: AtomicU32,
+    /// Whether it makes spans, and since when that holds.
+    verdict: AtomicU64,
     line: u32,
     pub(crate) kind: SpanKind,
     /// Whether its spans stay out of OpenTelemetry's context where they can.
@@ -68,7 +71,8 @@ impl Callsite {
         origin: &'static Origin,
         is_leaf: bool,
     ) -> Self {
-        Self { name, origin, found: OnceLock::new(), number: AtomicU32::new(0), line, kind, is_leaf }
+        let (number, verdict) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { name, origin, found: OnceLock::new(), number, verdict, line, kind, is_leaf }
     }
 
     /// Its place among all call sites that have recorded.
@@ -91,6 +95,21 @@ impl Callsite {
         let number = u32::try_from(sites.len()).unwrap_or(u32::MAX);
         self.number.store(number, Ordering::Relaxed);
         number
+    }
+
+    /// What was said last about whether it makes spans.
+    #[inline]
+    pub(crate) fn verdict(&self) -> Verdict {
+        Verdict(self.verdict.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn judge(&self, verdict: Verdict) {
+        self.verdict.store(verdict.0, Ordering::Relaxed);
+    }
+
+    /// The module it stands in.
+    pub(crate) fn module(&self) -> &'static str {
+        self.origin.module
     }
 
     fn found(&self) -> &Found {

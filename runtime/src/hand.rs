@@ -203,7 +203,7 @@ impl Note {
     /// `None` where nothing would be kept, so that nothing is evaluated.
     #[inline]
     pub fn start() -> Option<Self> {
-        if !crate::pipeline::enabled() {
+        if !crate::pipeline::is_set_up() {
             return None;
         }
         let cx = context::current()?;

@@ -50,12 +50,14 @@ mod callsite;
 mod carry;
 mod console;
 mod context;
+mod control;
 mod diagnostics;
 #[cfg(any(feature = "jaeger-json", feature = "otlp-file"))]
 mod disk;
 mod exception;
 mod export;
 mod fields;
+mod filter;
 mod future;
 mod hand;
 #[cfg(feature = "jaeger-json")]
@@ -102,6 +104,8 @@ pub use traced_macros::traced;
 pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
 pub use carry::{Propagated, Work, propagate, thread};
 pub use console::Console;
+pub use control::Control;
+pub use filter::ControlFault;
 pub use hand::{Current, Entered, Span, current};
 #[cfg(feature = "otlp-file")]
 pub use otlp_file::OtlpFile;

@@ -11,8 +11,9 @@ use fastrand::Rng;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{Context, ContextGuard};
 
+use crate::control::{Switches, Verdict};
 use crate::panic;
-use crate::pipeline::{self, Pipeline, Provider};
+use crate::pipeline::{self, Pipeline, Provider, Sampler};
 use crate::record::{Collector, Leaf, Sink, Ticks, Writer, whole};
 use crate::span::Live;
 
@@ -35,9 +36,13 @@ pub(crate) struct Thread {
 /// The installed pipeline, as a thread knows it.
 pub(crate) struct Home {
     generation: u64,
+    /// Since when it holds what is told of it here.
+    epoch: u64,
     pub(crate) pipeline: Arc<Pipeline>,
-    /// Whether someone is to be shown each span that starts.
-    pub(crate) is_watched: bool,
+    /// What is known of whether a span is kept, and starts without anyone being asked.
+    pub(crate) sampler: Sampler,
+    /// The verdict of call sites that make spans.
+    pub(crate) admitted: Verdict,
     pub(crate) writer: Writer,
     /// One for spans and one for traces, whose ids are of both.
     ids: [Rng; 2],
@@ -98,8 +103,22 @@ pub(crate) fn with_home<R>(f: impl Fn(&mut Home) -> R) -> Option<R> {
 /// Looks the installed pipeline up.
 #[cold]
 fn find_home() -> Option<()> {
+    // Asked for first: what changes behind it is looked at again.
+    let epoch = pipeline::installed_epoch();
     let pipeline = pipeline::installed()?;
     let generation = pipeline.generation();
+    let sampler = pipeline.quick_sampler();
+    let admitted = pipeline.switches().map(Switches::admitted)?;
+    let is_known = with(|thread| match &mut thread.home {
+        Some(home) if home.is_of(generation) => {
+            (home.epoch, home.sampler, home.admitted) = (epoch, sampler, admitted);
+            true
+        }
+        _ => false,
+    });
+    if is_known? {
+        return Some(());
+    }
     let Provider::Ours(recorder) = pipeline.provider() else { return None };
     let Sink::Exporters(collector) = &recorder.sink else { return None };
     if !collector.is_here() {
@@ -107,8 +126,15 @@ fn find_home() -> Option<()> {
         return None;
     }
     let writer = Writer::new(Arc::clone(collector));
-    let is_watched = !recorder.processors.is_empty();
-    let home = Home { generation, pipeline: Arc::clone(&pipeline), is_watched, writer, ids: [rng(), rng()] };
+    let home = Home {
+        generation,
+        pipeline: Arc::clone(&pipeline),
+        writer,
+        ids: [rng(), rng()],
+        epoch,
+        sampler,
+        admitted,
+    };
     let before = with(|thread| thread.home.replace(home))?;
     drop(before);
     Some(())
@@ -126,9 +152,9 @@ impl Home {
     /// The way to the installed pipeline, if the thread knows it.
     #[inline]
     pub(crate) fn present(home: &mut Option<Self>) -> Option<&mut Self> {
-        let generation = pipeline::installed_generation();
+        let epoch = pipeline::installed_epoch();
         // Once it is uninstalled, its threads know it until there is another.
-        home.as_mut().filter(|home| home.generation == generation || generation == 0)
+        home.as_mut().filter(|home| home.epoch == epoch || epoch == 0)
     }
 
     /// Whether it is the way to the pipeline of that number.

@@ -42,7 +42,7 @@ pub(crate) fn listen() {
             if QUIET.get() {
                 return;
             }
-            if crate::pipeline::enabled() {
+            if crate::pipeline::is_set_up() {
                 note(info);
             }
             next(info);

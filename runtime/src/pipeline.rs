@@ -10,6 +10,8 @@ use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanLimits};
 
+use crate::callsite::Callsite;
+use crate::control::Switches;
 use crate::exception::Exceptions;
 use crate::propagation::is_deferred;
 use crate::record::{OtherTracer, Parent, Recorder, lock};
@@ -20,15 +22,21 @@ pub(crate) struct Alone<T>(pub(crate) T);
 
 /// What every call asks.
 struct State {
-    /// How many sinks there are: the installed pipeline and each running capture.
+    /// How many sinks there are: the installed pipeline, unless it is paused, and each running capture.
     sinks: AtomicUsize,
+    /// As `sinks`, and with what is paused: its open spans are still written to.
+    set_up: AtomicUsize,
     captures: AtomicUsize,
-    /// The generation of what is installed; zero for nothing.
+    /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
     installed: AtomicU64,
 }
 
-static STATE: Alone<State> =
-    Alone(State { sinks: AtomicUsize::new(0), captures: AtomicUsize::new(0), installed: AtomicU64::new(0) });
+static STATE: Alone<State> = Alone(State {
+    sinks: AtomicUsize::new(0),
+    set_up: AtomicUsize::new(0),
+    captures: AtomicUsize::new(0),
+    installed: AtomicU64::new(0),
+});
 static INSTALLED: RwLock<Option<Arc<Pipeline>>> = RwLock::new(None);
 /// All that were installed and are still looked at.
 static KNOWN: Mutex<Vec<(u64, Weak<Pipeline>)>> = Mutex::new(Vec::new());
@@ -40,15 +48,21 @@ pub(crate) fn enabled() -> bool {
     STATE.0.sinks.load(Ordering::Relaxed) != 0
 }
 
+/// Whether any span may be open that records.
+#[inline]
+pub(crate) fn is_set_up() -> bool {
+    STATE.0.set_up.load(Ordering::Relaxed) != 0
+}
+
 /// Whether any capture runs.
 #[inline]
 pub(crate) fn captures() -> bool {
     STATE.0.captures.load(Ordering::Relaxed) != 0
 }
 
-/// The generation of what is installed; zero for nothing.
+/// The epoch of what is installed; zero for nothing.
 #[inline]
-pub(crate) fn installed_generation() -> u64 {
+pub(crate) fn installed_epoch() -> u64 {
     STATE.0.installed.load(Ordering::Acquire)
 }
 
@@ -87,6 +101,8 @@ pub(crate) struct Pipeline {
     pub(crate) policy: Policy,
     /// Where exceptions go.
     pub(crate) exceptions: Exceptions,
+    /// What can be changed while it runs; what is not ours to steer has none.
+    switches: Option<Switches>,
     open: AtomicBool,
 }
 
@@ -111,7 +127,7 @@ pub(crate) enum Sampler {
     ParentBased,
     /// As `ParentBased`, and keeps every root.
     Always,
-    /// Keeps nothing.
+    /// Keeps nothing below what was not kept, and is asked about all else. So does one that keeps nothing at all.
     Never,
 }
 
@@ -152,12 +168,54 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     pub(crate) fn new(provider: Provider, policy: Policy, exceptions: Exceptions) -> Self {
         Self {
-            generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+            generation: next_epoch(),
             provider,
             policy,
             exceptions,
+            switches: None,
             open: AtomicBool::new(true),
         }
+    }
+
+    /// The same, to be changed while it runs.
+    pub(crate) fn with_switches(self, switches: Switches) -> Self {
+        Self { switches: Some(switches), ..self }
+    }
+
+    pub(crate) fn switches(&self) -> Option<&Switches> {
+        self.switches.as_ref()
+    }
+
+    /// What is known of the sampler that holds now.
+    pub(crate) fn sampler(&self) -> Sampler {
+        match self.switches.as_ref().and_then(|switches| switches.rate.get()) {
+            None => self.policy.sampler,
+            Some(rate) if rate < 1.0 => Sampler::ParentBased,
+            Some(_) => Sampler::Always,
+        }
+    }
+
+    /// As `sampler`, for those who start spans without asking anyone. Where each is to be shown to somebody, they may only
+    /// say that there is none.
+    pub(crate) fn quick_sampler(&self) -> Sampler {
+        let is_watched =
+            matches!(&self.provider, Provider::Ours(recorder) if !recorder.processors.is_empty());
+        match self.sampler() {
+            Sampler::ParentBased | Sampler::Always if is_watched => Sampler::Never,
+            sampler => sampler,
+        }
+    }
+
+    /// Whether a call site makes spans now.
+    pub(crate) fn admits(&self, site: &'static Callsite) -> bool {
+        self.switches.as_ref().is_none_or(|switches| !switches.is_paused() && switches.admits(site))
+    }
+
+    /// As `admits`, for a span that other code makes.
+    pub(crate) fn admits_other(&self, scope: &str, name: &str) -> bool {
+        self.switches
+            .as_ref()
+            .is_none_or(|switches| !switches.is_paused() && switches.admits_other(scope, name))
     }
 
     /// Tells pipelines apart, for caches that must not outlive one.
@@ -209,6 +267,7 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
     }
     STATE.0.installed.store(pipeline.generation, Ordering::Release);
     *installed = Some(pipeline);
+    STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
     STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
@@ -220,7 +279,38 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
         STATE.0.installed.store(0, Ordering::Release);
-        STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
+        if !pipeline.switches.as_ref().is_some_and(Switches::is_paused) {
+            STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A number that no pipeline and no change has had.
+pub(crate) fn next_epoch() -> u64 {
+    GENERATION.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Makes every thread look again at what holds for `pipeline`, which has been written by now.
+pub(crate) fn changed(pipeline: &Pipeline) {
+    let installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
+    if installed.as_ref().is_some_and(|current| current.generation == pipeline.generation) {
+        STATE.0.installed.store(next_epoch(), Ordering::Release);
+    }
+}
+
+/// Takes `pipeline` away from new calls, or gives it back. Nothing happens to one that is not installed.
+pub(crate) fn pause(pipeline: &Pipeline, pause: bool) {
+    let installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
+    let is_installed = installed.as_ref().is_some_and(|current| current.generation == pipeline.generation);
+    if let Some(switches) = pipeline.switches.as_ref().filter(|_| is_installed)
+        && switches.is_paused.swap(pause, Ordering::Relaxed) != pause
+    {
+        if pause {
+            STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -246,6 +336,7 @@ impl Capturing {
     pub(crate) fn start(pipeline: Arc<Pipeline>) -> Self {
         crate::panic::listen();
         STATE.0.captures.fetch_add(1, Ordering::Relaxed);
+        STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
         STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
         Self(pipeline)
     }
@@ -255,6 +346,7 @@ impl Drop for Capturing {
     fn drop(&mut self) {
         self.0.open.store(false, Ordering::Relaxed);
         STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
         STATE.0.captures.fetch_sub(1, Ordering::Relaxed);
     }
 }

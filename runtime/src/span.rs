@@ -176,7 +176,10 @@ impl Call {
     #[inline(never)]
     fn waiting(site: &'static Callsite) -> Self {
         // The next call finds it, and need not come here.
-        own::with_home(|_| ());
+        let is_refused = own::with_home(|home| site.verdict().refuses_beside(home.admitted));
+        if is_refused == Some(true) && !pipeline::captures() {
+            return Self(None);
+        }
         let Some((cx, over)) = context::glance(|cx, leaf| {
             let over = cx.span().span_context().span_id();
             (leaf.map_or_else(|| cx.clone(), |leaf| leaf.context(cx)), over)
@@ -186,7 +189,8 @@ impl Call {
         if cx.is_telemetry_suppressed() {
             return Self(None);
         }
-        Self(Pipeline::of(&cx).map(|pipeline| Live::waiting(site, pipeline, cx, over)))
+        let pipeline = Pipeline::of(&cx).filter(|pipeline| pipeline.admits(site));
+        Self(pipeline.map(|pipeline| Live::waiting(site, pipeline, cx, over)))
     }
 
     /// Whether this call may be recorded.
@@ -467,7 +471,7 @@ impl Waiting {
 
     fn may_want_attributes(&self) -> bool {
         let parent = if self.root { None } else { Parent::of(self.cx.span().span_context()) };
-        self.pipeline.policy.sampler.decide(parent, &self.cx) != Some(false)
+        self.pipeline.sampler().decide(parent, &self.cx) != Some(false)
     }
 }
 
@@ -479,7 +483,9 @@ impl Live {
             return Glance::Nothing;
         }
         let Thread { leaves, spare, home, .. } = thread;
-        let Some(home) = Home::present(home) else { return Glance::Other };
+        let Some(home) = Home::present(home).filter(|home| site.verdict() == home.admitted) else {
+            return Glance::Other;
+        };
         Context::map_current(|cx| {
             if cx.is_telemetry_suppressed() {
                 return Glance::Nothing;
@@ -490,12 +496,9 @@ impl Live {
                 Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
                 _ => Parent::of(span),
             };
-            match home.pipeline.policy.sampler.decide(parent, cx) {
+            match home.sampler.decide(parent, cx) {
                 Some(false) => return Glance::Nothing,
-                Some(true)
-                    if !home.is_watched
-                        && *span.trace_state() == TraceState::NONE
-                        && (parent.is_some() || adopted(cx).is_none()) => {}
+                Some(true) if *span.trace_state() == TraceState::NONE => {}
                 _ => return Glance::Other,
             }
             Glance::Started(Self::child(site, home, spare.pop(), parent, cx))
@@ -513,7 +516,9 @@ impl Live {
     ) -> Box<Self> {
         let mut live = spare.unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
         if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
-            recording.begin(home, site, parent, site.is_leaf.then(|| cx.span().span_context().span_id()));
+            let parent = parent.or_else(|| adopted(cx).map(Parent::unknown));
+            let over = site.is_leaf.then(|| cx.span().span_context().span_id());
+            recording.begin(home, site, parent, over);
             if !site.is_leaf {
                 recording.stand_in(cx, TraceState::NONE);
             }
@@ -540,7 +545,7 @@ impl Live {
 
     fn is_asked_with_attributes(&self) -> bool {
         matches!(&self.span, Span::Waiting(waiting)
-            if waiting.pipeline.policy.sampler == Sampler::ReadsAttributes)
+            if waiting.pipeline.sampler() == Sampler::ReadsAttributes)
     }
 
     fn new(site: &'static Callsite, span: Span) -> Box<Self> {

@@ -45,6 +45,11 @@ impl Parent {
             is_remote: span.is_remote(),
         })
     }
+
+    /// None, in a trace that has a name.
+    pub(crate) fn unknown(trace: TraceId) -> Self {
+        Self { trace, id: SpanId::INVALID, flags: TraceFlags::NOT_SAMPLED, is_remote: false }
+    }
 }
 
 /// A span that does not stand in OpenTelemetry's context, and is current nevertheless.
@@ -237,7 +242,8 @@ impl Recording {
     }
 
     /// Makes the context with the span, over that of its parent.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the short way has one caller of two, and would pay for a call")]
     pub(crate) fn stand_in(&mut self, cx: &Context, trace_state: TraceState) {
         let context = SpanContext::new(self.trace, self.id, self.flags, false, trace_state);
         self.context = Some(cx.with_span(Handle { context, seat: self.seat }));
@@ -250,7 +256,7 @@ impl Recording {
         let parent = Parent::of(span.span_context());
         let trace = trace_of(parent, seen);
         let SamplingResult { decision, attributes, trace_state } =
-            if let Some(keeps) = pipeline.policy.sampler.decide(parent, seen) {
+            if let Some(keeps) = pipeline.sampler().decide(parent, seen) {
                 let decision = if keeps { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
                 let trace_state = span.span_context().trace_state().clone();
                 SamplingResult { decision, attributes: Vec::new(), trace_state }

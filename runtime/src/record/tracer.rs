@@ -64,6 +64,10 @@ impl Tracer for OtherTracer {
         if cx.is_telemetry_suppressed() {
             return nothing;
         }
+        if !self.pipeline.admits_other(self.scope.name(), &builder.name) {
+            // What is below it hangs under its parent.
+            return OtherSpan { context: cx.span().span_context().clone(), open: None };
+        }
         let SpanBuilder { name, start_time, span_kind, attributes, events, links, .. } = builder;
         let (attributes, links) = (attributes.unwrap_or_default(), links.unwrap_or_default());
         let kind = span_kind.unwrap_or(SpanKind::Internal);

@@ -16,6 +16,7 @@ use super::sampling::Deciding;
 use crate::console::Console;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, Pace};
+use crate::filter::{ControlFault, Filter};
 use crate::pipeline::{Policy, Sampler};
 use crate::process::{Processor, Processors};
 use crate::propagation::Propagator;
@@ -33,6 +34,8 @@ pub struct Builder {
     pub(super) propagators: Option<Vec<Propagator>>,
     pub(super) max_value_bytes: usize,
     pub(super) exceptions: Exceptions,
+    pub(super) filter: Filter,
+    pub(super) filter_fault: Option<ControlFault>,
     pub(super) processors: Processors,
     pub(super) baggage_attributes: Vec<String>,
     pub(super) exporters: Exporters,
@@ -179,6 +182,19 @@ impl Builder {
         };
         self.policy.sampler = known;
         self.sampler = Deciding { sampler: Box::new(sampler), is_ours: false };
+        self
+    }
+
+    /// Which functions make spans, by module path and by span name: `"orders=on,orders::cache=off"`. The rules are those of
+    /// [`Control::set_filter`](crate::Control::set_filter), which changes them later. Default: all.
+    ///
+    /// One that cannot be read is an error of [`install`](Self::install).
+    pub fn filter(mut self, filter: &str) -> Self {
+        self.origins.say(Setting::Filter, Origin::Code);
+        match Filter::read(filter) {
+            Ok(filter) => (self.filter, self.filter_fault) = (filter, None),
+            Err(fault) => self.filter_fault = Some(fault),
+        }
         self
     }
 

@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample};
 
 use super::explanation::{Ignored, clean, is_secret};
 use super::name::remedy;
+use crate::filter::Filter;
 use crate::pipeline::Sampler;
 use crate::propagation::{Propagator, UnknownPropagator, is_token, percent_decoded};
 
@@ -117,6 +118,7 @@ pub(super) struct Environment {
     pub(super) network: BTreeMap<Named, super::network::Network>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
+    pub(super) filter: Option<Told<Filter>>,
     pub(super) baggage_attributes: Option<Told<Vec<String>>>,
     pub(super) queue: Option<Told<usize>>,
     pub(super) batch: Option<Told<usize>>,
@@ -144,6 +146,7 @@ const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 const SAMPLE_RATE: &str = "TRACING_SAMPLE_RATE";
 const PROPAGATORS: &str = "OTEL_PROPAGATORS";
+const FILTER: &str = "TRACED_FILTER";
 const BAGGAGE_ATTRIBUTES: &str = "TRACED_BAGGAGE_ATTRIBUTES";
 const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 const BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
@@ -167,6 +170,7 @@ const WHILE_ON: [&str; 20] = [
     SAMPLER,
     SAMPLER_ARG,
     SAMPLE_RATE,
+    FILTER,
     BAGGAGE_ATTRIBUTES,
     QUEUE,
     BATCH,
@@ -302,6 +306,7 @@ impl Environment {
             self.network.insert(named, network);
         }
         self.sampler = sampler(variables);
+        self.filter = variables.told(FILTER, |text| Filter::read(text).map_err(|fault| fault.to_string()));
         self.baggage_attributes = variables.told(BAGGAGE_ATTRIBUTES, baggage_names);
         self.queue = variables.told(QUEUE, positive);
         self.batch = variables.told(BATCH, positive);

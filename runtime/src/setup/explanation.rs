@@ -10,6 +10,7 @@ use std::fmt;
 pub(super) enum Setting {
     Exporters,
     Sampler,
+    Filter,
     Propagators,
     BaggageAttributes,
     Queue,
@@ -32,6 +33,7 @@ impl Setting {
         match self {
             Self::Exporters => "exporters",
             Self::Sampler => "sampler",
+            Self::Filter => "filter",
             Self::Propagators => "propagators",
             Self::BaggageAttributes => "attributes from baggage",
             Self::Queue => "queue, spans",
@@ -58,6 +60,8 @@ pub(super) enum Origin {
     Default,
     Code,
     Variable(&'static str),
+    /// It was changed after the set-up.
+    Running,
 }
 
 impl fmt::Display for Origin {
@@ -66,6 +70,7 @@ impl fmt::Display for Origin {
             Self::Default => "default",
             Self::Code => "code",
             Self::Variable(name) => name,
+            Self::Running => "changed while running",
         })
     }
 }
@@ -137,6 +142,13 @@ impl Explanation {
 
     pub(super) fn setting(&mut self, setting: Setting, value: String, origin: Origin) {
         self.settings.push((setting.name().to_owned(), value, origin));
+    }
+
+    /// What holds instead by now.
+    pub(super) fn changed(&mut self, name: &str, value: &str) {
+        for setting in self.settings.iter_mut().filter(|setting| setting.0 == name) {
+            (setting.1, setting.2) = (value.to_owned(), Origin::Running);
+        }
     }
 
     /// In the order of the alphabet, whatever order they were found in.

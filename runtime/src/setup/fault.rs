@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::environment::EnvironmentFault;
+use crate::filter::ControlFault;
 
 /// Why a set-up cannot be made.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub enum SetupError {
     NoThread(std::io::Error),
     /// Variables of the environment have values that cannot be heeded; see [`Builder::read_environment`](crate::Builder::read_environment).
     Environment(Vec<EnvironmentFault>),
+    /// The [filter](crate::Builder::filter) cannot be read.
+    Filter(ControlFault),
 }
 
 impl fmt::Display for SetupError {
@@ -23,6 +26,7 @@ impl fmt::Display for SetupError {
                 "tracing is set up already; keep one `traced::init` or `install`, or shut the first down before the second",
             ),
             Self::NoThread(error) => write!(f, "the exporter's thread could not be started: {error}"),
+            Self::Filter(fault) => write!(f, "the filter cannot be read: {fault}"),
             Self::Environment(faults) => {
                 f.write_str("the environment says what cannot be done:")?;
                 let between = if faults.len() > 1 { "\n    " } else { " " };
@@ -40,6 +44,7 @@ impl std::error::Error for SetupError {
         match self {
             Self::AlreadyInstalled | Self::Environment(_) => None,
             Self::NoThread(error) => Some(error),
+            Self::Filter(fault) => Some(fault),
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::explanation::Explanation;
+use super::explanation::{Explanation, Setting};
 use super::fault::ExportError;
+use super::install::shown;
 use super::stats::{Dropped, Stats};
 use crate::console::{OpenSpan, render_open};
+use crate::control::Control;
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::record::Collector;
 
@@ -60,7 +62,34 @@ impl Tracing {
     /// # Ok::<(), traced::SetupError>(())
     /// ```
     pub fn explain(&self) -> Explanation {
-        self.explanation.clone()
+        let mut explanation = self.explanation.clone();
+        if let Some(switches) = self.running.as_ref().and_then(|running| running.pipeline.switches()) {
+            if switches.is_paused() {
+                explanation.changed("tracing", "paused");
+            }
+            if switches.filter_is_live() {
+                explanation.changed(Setting::Filter.name(), &shown(&switches.filter_text()));
+            }
+            if let Some(rate) = switches.rate.get() {
+                let name = format!("parentbased_traceidratio, {rate}");
+                explanation.changed(Setting::Sampler.name(), &name);
+            }
+        }
+        explanation
+    }
+
+    /// A hand on what can be changed while it runs: the filter, the share of traces, and whether there is tracing at all.
+    ///
+    /// ```
+    /// let tracing = traced::builder("checkout").install()?;
+    /// let control = tracing.control();
+    /// // In the handler of an admin endpoint, on whatever thread:
+    /// std::thread::spawn(move || control.set_sample_rate(0.1)).join().unwrap()?;
+    /// assert_eq!(tracing.control().sample_rate(), Some(0.1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn control(&self) -> Control {
+        self.running.as_ref().map(|running| Control::new(&running.pipeline)).unwrap_or_default()
     }
 }
 

@@ -46,6 +46,7 @@ impl Builder {
     /// | `OTEL_TRACES_SAMPLER_ARG` | the share of the two with `traceidratio`; without it, all | 0 to 1 |
     /// | `TRACING_SAMPLE_RATE`, without `OTEL_TRACES_SAMPLER` | the share of the roots; others follow their parents | 0 to 1 |
     /// | `OTEL_PROPAGATORS` | [the propagators](Self::propagators) | a list of `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xtraceid`; or `none` |
+    /// | `TRACED_FILTER` | [which functions make spans](crate::Control::set_filter) | `orders=on,orders::cache=off,"GET /health"=off` |
     /// | `TRACED_BAGGAGE_ATTRIBUTES` | [members of the baggage that become attributes](Self::baggage_attributes) | `name,name` |
     /// | `OTEL_BSP_MAX_QUEUE_SIZE` | [`queue`](Self::queue) | spans, 1 or more |
     /// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | [`batch`](Self::batch) | spans, 1 or more, and no more than the queue has |
@@ -120,6 +121,10 @@ impl Builder {
         let propagators =
             told.propagators.map(|Told { value, variable }| Told { value: Some(value), variable });
         heed(said, Setting::Propagators, propagators, &mut self.propagators);
+        if told.filter.is_some() {
+            self.filter_fault = None;
+        }
+        heed(said, Setting::Filter, told.filter, &mut self.filter);
         heed(said, Setting::BaggageAttributes, told.baggage_attributes, &mut self.baggage_attributes);
         heed(said, Setting::Queue, told.queue, &mut self.capacity.spans);
         heed(said, Setting::Batch, told.batch, &mut self.pace.batch);

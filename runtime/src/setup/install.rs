@@ -13,10 +13,11 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 
 use super::builder::Builder;
 use super::environment::Named;
-use super::explanation::{CODE_SPEAKS_LAST, Explanation, Origin, Setting};
+use super::explanation::{CODE_SPEAKS_LAST, Explanation, Origin, Setting, clean};
 use super::fault::SetupError;
 use super::guard::{Running, Tracing};
 use crate::console::Console;
+use crate::control::{Rate, Rated, Switches};
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, OpenIn, Pace, Queue};
 use crate::pipeline::{self, Pipeline, Provider};
@@ -39,6 +40,9 @@ impl Builder {
     pub fn install(mut self) -> Result<Tracing, SetupError> {
         if !self.faults.is_empty() {
             return Err(SetupError::Environment(self.faults));
+        }
+        if let Some(fault) = self.filter_fault {
+            return Err(SetupError::Filter(fault));
         }
         let enabled = self.enabled.take();
         let origin = enabled.as_ref().map_or(Origin::Default, |told| Origin::Variable(told.variable));
@@ -72,9 +76,12 @@ impl Builder {
             // Before the program's own, which see them.
             self.processors.0.insert(0, Arc::new(BaggageAttributes(self.baggage_attributes)));
         }
-        let recorder =
-            Recorder::new(Box::new(self.sampler), Sink::Exporters(Arc::clone(&collector)), self.processors);
-        let pipeline = Arc::new(Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions));
+        let rate = Arc::new(Rate::default());
+        let switches = Switches::new(self.filter, Arc::clone(&rate));
+        let sampler = Box::new(Rated { rate, sampler: self.sampler });
+        let recorder = Recorder::new(sampler, Sink::Exporters(Arc::clone(&collector)), self.processors);
+        let pipeline = Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions);
+        let pipeline = Arc::new(pipeline.with_switches(switches));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
             let unheard = collector.queues().iter().map(|_| channel().0).collect();
             collector.ask(unheard, Some(Duration::ZERO));
@@ -142,6 +149,7 @@ impl Builder {
         }
         for (setting, value) in [
             (Setting::Sampler, self.sampler_name.clone()),
+            (Setting::Filter, shown(self.filter.text())),
             (Setting::Propagators, self.propagator_names()),
             (Setting::BaggageAttributes, self.baggage_attribute_names()),
             (Setting::Queue, self.capacity.spans.to_string()),
@@ -163,6 +171,11 @@ impl Builder {
         explanation.ignored(std::mem::take(&mut self.origins.ignored));
         explanation
     }
+}
+
+/// A filter, as it is told.
+pub(super) fn shown(filter: &str) -> String {
+    if filter.is_empty() { "none".to_owned() } else { clean(filter) }
 }
 
 /// What `inject` and `extract` do from now on, and libraries that ask OpenTelemetry.

@@ -29,6 +29,7 @@ use opentelemetry_sdk::trace::SpanLimits;
 
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Pace};
+use crate::filter::Filter;
 use crate::pipeline::{self, Pipeline, Policy, Provider, Sampler};
 use crate::process::Processors;
 use crate::route;
@@ -92,6 +93,8 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         propagators: None,
         max_value_bytes: crate::value::DEFAULT_LIMIT,
         exceptions: Exceptions::default(),
+        filter: Filter::default(),
+        filter_fault: None,
         processors: Processors::default(),
         baggage_attributes: Vec::new(),
         exporters: builder::Exporters(None),

@@ -74,6 +74,7 @@ service.name: shop (OTEL_SERVICE_NAME)
 service.version: 1.4.0 (code)
 exporters: console (code)
 sampler: parentbased_traceidratio, 0.25 (OTEL_TRACES_SAMPLER)
+filter: none (default)
 propagators: b3multi, tracecontext (OTEL_PROPAGATORS)
 attributes from baggage: none (default)
 queue, spans: 9000 (code)
@@ -197,6 +198,7 @@ fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
             "no propagator `xray` is built in; give one of your own with `builder(…).propagators(…)`, or one of \
              `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xtraceid`",
         ),
+        ("TRACED_FILTER", "orders=on,cache=maybe", "`cache=maybe`: expected `on` or `off` behind the `=`"),
         (
             "TRACED_BAGGAGE_ATTRIBUTES",
             "tenant.id,*",
@@ -317,6 +319,7 @@ fn each_variable_says_its_own_setting() {
         ("OTEL_PROPAGATORS", "none", "propagators: none"),
         ("OTEL_PROPAGATORS", "baggage,b3", "propagators: baggage, b3"),
         ("OTEL_PROPAGATORS", "jaeger, xtraceid", "propagators: jaeger, xtraceid"),
+        ("TRACED_FILTER", "orders=on,orders::cache=off", "filter: orders=on,orders::cache=off"),
         ("TRACED_BAGGAGE_ATTRIBUTES", "tenant.id, plan", "attributes from baggage: tenant.id, plan"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", "queue, spans: 4096"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", "batch, spans: 7"),
