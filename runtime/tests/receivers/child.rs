@@ -52,6 +52,9 @@ fn the_process_that_is_started() {
         Ok("every field") => crate::fields::every_field(),
         Ok("secrets") => crate::middle::secrets(),
         Ok("propagation") => crate::propagation::both_ways(),
+        Ok("one trace") => crate::servers::one_trace(),
+        #[cfg(unix)]
+        Ok("under load") => crate::load::under_load(),
         Ok(role) => panic!("nobody plays `{role}`"),
         Err(_) => {}
     }
