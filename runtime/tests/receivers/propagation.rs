@@ -21,16 +21,29 @@ struct Format {
     name: &'static str,
     /// Whether there is a trace state for the other side to read, and for this one.
     state: (bool, bool),
-    has_baggage: bool,
+    baggage: Baggage,
 }
 
-const FORMATS: [Format; 5] = [
-    Format { name: "tracecontext,baggage", state: (true, true), has_baggage: true },
-    Format { name: "tracecontext", state: (true, true), has_baggage: false },
-    Format { name: "b3", state: (false, false), has_baggage: false },
-    Format { name: "b3multi", state: (false, false), has_baggage: false },
+/// Whose headers carry the baggage.
+#[derive(PartialEq)]
+enum Baggage {
+    Nobodys,
+    W3c,
+    /// A header for each member, which is not written where it would be empty.
+    Jaegers,
+}
+
+use Baggage::{Jaegers, Nobodys, W3c};
+
+const FORMATS: [Format; 7] = [
+    Format { name: "tracecontext,baggage", state: (true, true), baggage: W3c },
+    Format { name: "tracecontext", state: (true, true), baggage: Nobodys },
+    Format { name: "b3", state: (false, false), baggage: Nobodys },
+    Format { name: "b3multi", state: (false, false), baggage: Nobodys },
+    Format { name: "jaeger", state: (false, false), baggage: Jaegers },
+    Format { name: "jaeger,tracecontext", state: (true, false), baggage: Jaegers },
     // Here the first that is found decides, there the last.
-    Format { name: "tracecontext,b3multi,b3,baggage", state: (false, true), has_baggage: true },
+    Format { name: "tracecontext,b3multi,b3,baggage", state: (false, true), baggage: W3c },
 ];
 
 /// Values as nobody writes them.
@@ -68,6 +81,16 @@ fn b3_goes_both_ways_in_one_header() {
 #[test]
 fn b3_goes_both_ways_in_many_headers() {
     go_both_ways("b3multi");
+}
+
+#[test]
+fn jaeger_goes_both_ways_with_its_baggage() {
+    go_both_ways("jaeger");
+}
+
+#[test]
+fn jaeger_goes_both_ways_beside_w3c() {
+    go_both_ways("jaeger,tracecontext");
 }
 
 #[test]
@@ -121,8 +144,8 @@ fn from_here(peer: &str, format: &Format, is_sampled: bool) {
     let state = if format.state.0 { STATE } else { "" };
     let mut expected =
         format!("trace {TRACE}\nspan {span}\nsampled {is_sampled}\nremote true\nstate {}\n", quoted(state));
-    if format.has_baggage {
-        for (key, value) in [ODD].into_iter().chain(BAGGAGE) {
+    for (key, value) in [ODD].into_iter().chain(BAGGAGE) {
+        if format.baggage == W3c || format.baggage == Jaegers && !value.is_empty() {
             expected += &format!("baggage {} = {}\n", quoted(key), quoted(value));
         }
     }
@@ -177,8 +200,11 @@ fn from_there(peer: &str, format: &Format, is_sampled: bool) {
 
     let baggage: HashMap<_, _> =
         current.baggage().iter().map(|(key, (value, _))| (key.as_str(), value.as_str().to_owned())).collect();
-    let sent = if format.has_baggage { &BAGGAGE[..] } else { &[] };
-    // Python writes a space as a form does, with a `+`; in baggage that is a plus.
-    let expected = sent.iter().map(|(key, value)| (*key, value.replace(' ', "+")));
+    let expected = BAGGAGE.iter().filter_map(|(key, value)| match format.baggage {
+        Nobodys => None,
+        // Python writes a space as a form does, with a `+`; in baggage that is a plus.
+        W3c => Some((*key, value.replace(' ', "+"))),
+        Jaegers => Some((*key, (*value).to_owned())),
+    });
     assert_eq!(baggage, expected.collect::<HashMap<_, _>>());
 }
