@@ -55,6 +55,10 @@ fn the_process_that_is_started() {
         Ok("one trace") => crate::servers::one_trace(),
         #[cfg(unix)]
         Ok("under load") => crate::load::under_load(),
+        #[cfg(unix)]
+        Ok("many names") => crate::load::many_names(),
+        #[cfg(unix)]
+        Ok("storm") => crate::load::storm(),
         Ok(role) => panic!("nobody plays `{role}`"),
         Err(_) => {}
     }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
-use traced::traced;
+use traced::{opentelemetry, traced};
 
-use crate::child::{SERVICE, Variables, child, service, told};
+use crate::child::{SERVICE, Variables, child, said_by, service, told};
 use crate::receiver::{received, receivers};
 
 /// A receiver of one test's own, which ends with it.
@@ -130,8 +132,16 @@ pub(crate) fn under_load() {
 
 /// The most memory the process ever had; 0 where nobody says.
 fn most_megabytes() -> u64 {
+    megabytes_of("VmHWM:")
+}
+
+fn megabytes_now() -> u64 {
+    megabytes_of("VmRSS:")
+}
+
+fn megabytes_of(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
@@ -214,4 +224,107 @@ fn what_was_kept_while_the_receiver_was_away_arrives_when_it_is_back() {
     assert!(number(&said, "slow") <= all / 1000, "{said}");
     // What may wait, 64 MB in rings and 64 MB in the queue, and a program around it.
     assert!(number(&said, "megabytes") <= 64 + 64 + 64, "{said}");
+}
+
+// ------------------------------------------------------------------------------------------- many names, many threads
+
+/// A service that makes ten thousand spans of which no two share a name, a scope, a key or a value, three times.
+pub(crate) fn many_names() {
+    const NAMES: u64 = 10_000;
+
+    let tracing = traced::init("many names").unwrap();
+    let mut megabytes = Vec::new();
+    for round in 0..3 {
+        for n in 0..NAMES {
+            let n = round * NAMES + n;
+            let scope =
+                InstrumentationScope::builder(format!("scope {n}")).with_version(format!("{n}")).build();
+            let tracer = global::tracer_provider().tracer_with_scope(scope);
+            tracer.in_span(format!("span {n}"), |cx| {
+                cx.span().set_attribute(KeyValue::new(format!("key {n}"), format!("value {n}")));
+                cx.span().add_event(
+                    format!("event {n}"),
+                    vec![KeyValue::new(format!("key of event {n}"), n as i64)],
+                );
+                let (name, key) = (format!("renamed {n}"), format!("key of call {n}"));
+                named(name, key);
+            });
+            if n % 1000 == 0 {
+                tracing.flush().unwrap();
+            }
+        }
+        tracing.flush().unwrap();
+        megabytes.push(megabytes_now());
+    }
+    let stats = tracing.stats();
+    eprintln!("counts: {} {} {}", stats.started, stats.exported, stats.dropped.total());
+    eprintln!("grown: {}", megabytes[2].saturating_sub(megabytes[0]));
+    eprintln!("megabytes: {}", most_megabytes());
+}
+
+#[traced]
+fn named(name: String, key: String) {
+    traced::current().rename(name);
+    traced::current().set(key, "value");
+}
+
+#[test]
+fn ten_thousand_names_keys_and_values_leave_nothing_behind() {
+    let Some([program]) = receivers(["DDAPM"]) else { return };
+    let [port] = free_ports();
+    let _agent = Agent::start(&program, port);
+    let said = said_by("many names", &sends_to(port, &service("names")));
+    assert_eq!(told(&said, "counts"), "60000 60000 0", "{said}");
+    // What two more rounds may leave is what an allocator keeps for itself.
+    assert!(number(&said, "grown") <= 8, "{said}");
+    assert!(number(&said, "megabytes") <= 64, "{said}");
+}
+
+/// A service whose threads come and go by hundreds while it shuts down, three times one after the other.
+pub(crate) fn storm() {
+    for round in 0..3 {
+        let tracing = traced::init("storm").unwrap();
+        let over = AtomicBool::new(false);
+        let finished = AtomicU64::new(0);
+        let (mut before, mut ended) = (0, Ok(()));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        thread::scope(|inner| {
+                            for n in 0..16 {
+                                let finished = &finished;
+                                inner.spawn(move || {
+                                    work(n);
+                                    finished.fetch_add(1, Ordering::Release);
+                                });
+                            }
+                        });
+                    }
+                });
+            }
+            thread::sleep(Duration::from_millis(400));
+            before = finished.load(Ordering::Acquire);
+            ended = tracing.shutdown(Duration::from_secs(30));
+            thread::sleep(Duration::from_millis(100));
+            over.store(true, Ordering::Relaxed);
+        });
+        let stats = tracing.stats();
+        assert_eq!(ended, Ok(()), "{stats:?}");
+        assert_eq!((stats.open, stats.waiting, stats.dropped.queue_full), (0, 0, 0), "{stats:?}");
+        assert_eq!(stats.started, stats.exported + stats.dropped.total(), "{stats:?}");
+        assert!(stats.exported >= before, "{before} had ended before: {stats:?}");
+        eprintln!("exported {round}: {}", stats.exported);
+    }
+}
+
+#[test]
+fn threads_that_come_and_go_during_shutdowns_are_counted_to_the_span() {
+    let Some([program]) = receivers(["DDAPM"]) else { return };
+    let [port] = free_ports();
+    let agent = Agent::start(&program, port);
+    let service = service("storm");
+    let said = said_by("storm", &sends_to(port, &service));
+    let exported: u64 = (0..3).map(|round| number(&said, &format!("exported {round}"))).sum();
+    assert_eq!(agent.count(&service), (exported, 0), "{said}");
 }
