@@ -52,6 +52,7 @@ fn the_process_that_is_started() {
         Ok("every field") => crate::fields::every_field(),
         Ok("secrets") => crate::middle::secrets(),
         Ok("propagation") => crate::propagation::both_ways(),
+        Ok("spoiled") => crate::propagation::spoiled(),
         Ok("one trace") => crate::servers::one_trace(),
         #[cfg(unix)]
         Ok("under load") => crate::load::under_load(),

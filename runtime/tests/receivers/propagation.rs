@@ -12,7 +12,7 @@ use traced::testing::capture;
 use traced::{Parent, traced};
 
 use crate::child::said_by;
-use crate::http::{Headers, escaped, get, serve};
+use crate::http::{Headers, escaped, get, serve, unescaped};
 use crate::receiver::{quoted, receivers, same};
 
 /// What a format can carry beside ids and sampling.
@@ -103,6 +103,47 @@ fn go_both_ways(format: &str) {
     let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned()), ("OTEL_PROPAGATORS", format.to_owned())];
     let said = said_by("propagation", &variables);
     assert!(said.contains("both ways: 4 calls\n"), "{said}");
+}
+
+/// What neither side would write: where this one finds a parent, the other finds the same one.
+#[test]
+fn nothing_is_read_out_of_spoiled_headers_that_python_would_not_read() {
+    let Some(_) = receivers(["PEER"]) else { return };
+    for name in ["tracecontext", "b3", "b3multi", "jaeger"] {
+        let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned()), ("OTEL_PROPAGATORS", name.to_owned())];
+        said_by("spoiled", &variables);
+    }
+}
+
+pub(crate) fn spoiled() {
+    let _tracing = traced::init("spoiled").unwrap();
+    let name = std::env::var("OTEL_PROPAGATORS").unwrap();
+    let [peer] = receivers(["PEER"]).unwrap();
+    let (status, cases) = get(&peer, &format!("/spoiled?format={name}&seed=7&count=2000"), &[]);
+    assert_eq!(status, 200, "{cases}");
+    let (mut read, mut refused) = (0, 0);
+    for case in cases.split_terminator("\n\n") {
+        let mut lines = case.lines().rev();
+        let theirs = lines.next().unwrap();
+        let headers: Vec<_> = lines.rev().map(header).collect();
+        let parent = traced::extract(&headers);
+        let span = parent.span_context();
+        if span.is_valid() {
+            // Where B3 leaves the decision to whoever receives it, Python has decided.
+            let sampled = if span.is_sampled() || parent.is_deferred() { "True" } else { "False" };
+            let ours = format!("reads True {} {} {sampled}", span.trace_id(), span.span_id());
+            assert_eq!(ours, theirs, "{name}: {headers:?}");
+            read += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(read > 100 && refused > 100, "{name}: {read} read, {refused} refused");
+}
+
+fn header(line: &str) -> (String, String) {
+    let (name, value) = line.split_once(' ').unwrap();
+    (name.to_owned(), unescaped(value))
 }
 
 // -------------------------------------------------------------------------------------------------------- the service
