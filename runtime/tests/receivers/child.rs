@@ -52,6 +52,14 @@ fn the_process_that_is_started() {
         Ok("every field") => crate::fields::every_field(),
         Ok("secrets") => crate::middle::secrets(),
         Ok("propagation") => crate::propagation::both_ways(),
+        Ok("spoiled") => crate::propagation::spoiled(),
+        Ok("one trace") => crate::servers::one_trace(),
+        #[cfg(unix)]
+        Ok("under load") => crate::load::under_load(),
+        #[cfg(unix)]
+        Ok("many names") => crate::load::many_names(),
+        #[cfg(unix)]
+        Ok("storm") => crate::load::storm(),
         Ok(role) => panic!("nobody plays `{role}`"),
         Err(_) => {}
     }

@@ -46,3 +46,14 @@ pub(crate) fn escaped(text: &str) -> String {
     };
     text.bytes().map(byte).collect()
 }
+
+/// What was escaped.
+pub(crate) fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || char::from(rest.next().unwrap()).to_digit(16).unwrap() as u8;
+        bytes.push(if byte == b'%' { digit() << 4 | digit() } else { byte });
+    }
+    String::from_utf8(bytes).unwrap()
+}

@@ -8,6 +8,9 @@ mod alerts;
 mod child;
 mod fields;
 mod http;
+#[cfg(unix)]
+mod load;
 mod middle;
 mod propagation;
 mod receiver;
+mod servers;

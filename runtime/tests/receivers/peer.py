@@ -3,12 +3,14 @@
 GET /extract?format=…                      answers with what the request's own headers carried, a line each
 GET /call?format=…&to=HOST:PORT&trace=…&span=…&sampled=…&state=…&baggage=…
                                            calls `to` in a span of these ids, and answers with what that answered
+GET /spoiled?format=…&seed=…&count=…       answers with headers that were sound once, and what it reads out of each
 """
 
+import random
 import sys
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from opentelemetry import baggage, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -49,6 +51,53 @@ def told(context):
         yield f"baggage {quoted(key)} = {quoted(str(value))}"
 
 
+ODD = list("0fFgzZ-+ \t:,;=%_'\"\0\n\x7f") + ["é", "世", "٣", "00", "ff", "-01", "0" * 40, ";" * 20, "a" * 9000]
+
+
+def spoil(chance, text):
+    """The text with a few things done to it that nobody should do."""
+    for _ in range(chance.randint(0, 3)):
+        at = chance.randint(0, len(text))
+        end = chance.randint(at, min(len(text), at + 3))
+        text = chance.choice(
+            [text[:at] + chance.choice(ODD) + text[end:], text[:at] + text[end:], text[:at], text.upper(), text * 2]
+        )
+    return text
+
+
+def spoiled(format, seed, count):
+    """Paragraphs: a line for each header, and one for what is read out of them."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        flags = TraceFlags(chance.choice([0, 1]))
+        ids = chance.choice([0, 1, chance.getrandbits(128)]), chance.choice([0, 1, chance.getrandbits(64)])
+        context = trace.set_span_in_context(NonRecordingSpan(SpanContext(*ids, False, flags)), Context())
+        headers = {}
+        propagator(format).inject(headers, context)
+        often = 1 / max(len(headers), 1)
+        lines = [(name, spoil(chance, value) if chance.random() < often else value) for name, value in headers.items()]
+        if lines and chance.random() < 0.1:
+            lines.append((lines[0][0], spoil(chance, lines[0][1])))
+        # What HTTP takes from both ends of a value.
+        lines = [(name, value.strip(" \t")) for name, value in lines]
+        carrier = {}
+        for name, value in lines:
+            carrier.setdefault(name.lower(), []).append(value)
+        span = trace.get_current_span(propagator(format).extract(carrier, Context(), Lists())).get_span_context()
+        for name, value in lines:
+            yield f"{name} {quote(value, safe='')}"
+        yield f"reads {span.is_valid} {span.trace_id:032x} {span.span_id:016x} {span.trace_flags.sampled}"
+        yield ""
+
+
+class Lists:
+    def get(self, carrier, key):
+        return carrier.get(key.lower())
+
+    def keys(self, carrier):
+        return list(carrier)
+
+
 class Headers:
     """All values of each header, as a server has them."""
 
@@ -65,7 +114,7 @@ class Peer(BaseHTTPRequestHandler):
         asked = parse_qsl(url.query, keep_blank_values=True)
         first = dict(reversed(asked))
         try:
-            answer = {"/extract": self.extract, "/call": self.call}[url.path](first, asked)
+            answer = {"/extract": self.extract, "/call": self.call, "/spoiled": self.spoiled}[url.path](first, asked)
             status = 200
         except Exception as error:  # A test reads it.
             answer, status = f"{type(error).__name__}: {error}\n", 500
@@ -92,6 +141,9 @@ class Peer(BaseHTTPRequestHandler):
         connection = HTTPConnection(first["to"], timeout=10)
         connection.request("GET", "/", headers=headers)
         return connection.getresponse().read().decode()
+
+    def spoiled(self, first, _asked):
+        return "".join(line + "\n" for line in spoiled(first["format"], int(first["seed"]), int(first["count"])))
 
     def log_message(self, *_):
         pass

@@ -12,7 +12,7 @@ use traced::testing::capture;
 use traced::{Parent, traced};
 
 use crate::child::said_by;
-use crate::http::{Headers, escaped, get, serve};
+use crate::http::{Headers, escaped, get, serve, unescaped};
 use crate::receiver::{quoted, receivers, same};
 
 /// What a format can carry beside ids and sampling.
@@ -21,16 +21,29 @@ struct Format {
     name: &'static str,
     /// Whether there is a trace state for the other side to read, and for this one.
     state: (bool, bool),
-    has_baggage: bool,
+    baggage: Baggage,
 }
 
-const FORMATS: [Format; 5] = [
-    Format { name: "tracecontext,baggage", state: (true, true), has_baggage: true },
-    Format { name: "tracecontext", state: (true, true), has_baggage: false },
-    Format { name: "b3", state: (false, false), has_baggage: false },
-    Format { name: "b3multi", state: (false, false), has_baggage: false },
+/// Whose headers carry the baggage.
+#[derive(PartialEq)]
+enum Baggage {
+    Nobodys,
+    W3c,
+    /// A header for each member, which is not written where it would be empty.
+    Jaegers,
+}
+
+use Baggage::{Jaegers, Nobodys, W3c};
+
+const FORMATS: [Format; 7] = [
+    Format { name: "tracecontext,baggage", state: (true, true), baggage: W3c },
+    Format { name: "tracecontext", state: (true, true), baggage: Nobodys },
+    Format { name: "b3", state: (false, false), baggage: Nobodys },
+    Format { name: "b3multi", state: (false, false), baggage: Nobodys },
+    Format { name: "jaeger", state: (false, false), baggage: Jaegers },
+    Format { name: "jaeger,tracecontext", state: (true, false), baggage: Jaegers },
     // Here the first that is found decides, there the last.
-    Format { name: "tracecontext,b3multi,b3,baggage", state: (false, true), has_baggage: true },
+    Format { name: "tracecontext,b3multi,b3,baggage", state: (false, true), baggage: W3c },
 ];
 
 /// Values as nobody writes them.
@@ -71,6 +84,16 @@ fn b3_goes_both_ways_in_many_headers() {
 }
 
 #[test]
+fn jaeger_goes_both_ways_with_its_baggage() {
+    go_both_ways("jaeger");
+}
+
+#[test]
+fn jaeger_goes_both_ways_beside_w3c() {
+    go_both_ways("jaeger,tracecontext");
+}
+
+#[test]
 fn several_formats_go_both_ways_at_once() {
     go_both_ways("tracecontext,b3multi,b3,baggage");
 }
@@ -80,6 +103,47 @@ fn go_both_ways(format: &str) {
     let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned()), ("OTEL_PROPAGATORS", format.to_owned())];
     let said = said_by("propagation", &variables);
     assert!(said.contains("both ways: 4 calls\n"), "{said}");
+}
+
+/// What neither side would write: where this one finds a parent, the other finds the same one.
+#[test]
+fn nothing_is_read_out_of_spoiled_headers_that_python_would_not_read() {
+    let Some(_) = receivers(["PEER"]) else { return };
+    for name in ["tracecontext", "b3", "b3multi", "jaeger"] {
+        let variables = [("OTEL_TRACES_EXPORTER", "none".to_owned()), ("OTEL_PROPAGATORS", name.to_owned())];
+        said_by("spoiled", &variables);
+    }
+}
+
+pub(crate) fn spoiled() {
+    let _tracing = traced::init("spoiled").unwrap();
+    let name = std::env::var("OTEL_PROPAGATORS").unwrap();
+    let [peer] = receivers(["PEER"]).unwrap();
+    let (status, cases) = get(&peer, &format!("/spoiled?format={name}&seed=7&count=2000"), &[]);
+    assert_eq!(status, 200, "{cases}");
+    let (mut read, mut refused) = (0, 0);
+    for case in cases.split_terminator("\n\n") {
+        let mut lines = case.lines().rev();
+        let theirs = lines.next().unwrap();
+        let headers: Vec<_> = lines.rev().map(header).collect();
+        let parent = traced::extract(&headers);
+        let span = parent.span_context();
+        if span.is_valid() {
+            // Where B3 leaves the decision to whoever receives it, Python has decided.
+            let sampled = if span.is_sampled() || parent.is_deferred() { "True" } else { "False" };
+            let ours = format!("reads True {} {} {sampled}", span.trace_id(), span.span_id());
+            assert_eq!(ours, theirs, "{name}: {headers:?}");
+            read += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(read > 100 && refused > 100, "{name}: {read} read, {refused} refused");
+}
+
+fn header(line: &str) -> (String, String) {
+    let (name, value) = line.split_once(' ').unwrap();
+    (name.to_owned(), unescaped(value))
 }
 
 // -------------------------------------------------------------------------------------------------------- the service
@@ -121,8 +185,8 @@ fn from_here(peer: &str, format: &Format, is_sampled: bool) {
     let state = if format.state.0 { STATE } else { "" };
     let mut expected =
         format!("trace {TRACE}\nspan {span}\nsampled {is_sampled}\nremote true\nstate {}\n", quoted(state));
-    if format.has_baggage {
-        for (key, value) in [ODD].into_iter().chain(BAGGAGE) {
+    for (key, value) in [ODD].into_iter().chain(BAGGAGE) {
+        if format.baggage == W3c || format.baggage == Jaegers && !value.is_empty() {
             expected += &format!("baggage {} = {}\n", quoted(key), quoted(value));
         }
     }
@@ -177,8 +241,11 @@ fn from_there(peer: &str, format: &Format, is_sampled: bool) {
 
     let baggage: HashMap<_, _> =
         current.baggage().iter().map(|(key, (value, _))| (key.as_str(), value.as_str().to_owned())).collect();
-    let sent = if format.has_baggage { &BAGGAGE[..] } else { &[] };
-    // Python writes a space as a form does, with a `+`; in baggage that is a plus.
-    let expected = sent.iter().map(|(key, value)| (*key, value.replace(' ', "+")));
+    let expected = BAGGAGE.iter().filter_map(|(key, value)| match format.baggage {
+        Nobodys => None,
+        // Python writes a space as a form does, with a `+`; in baggage that is a plus.
+        W3c => Some((*key, value.replace(' ', "+"))),
+        Jaegers => Some((*key, (*value).to_owned())),
+    });
     assert_eq!(baggage, expected.collect::<HashMap<_, _>>());
 }
