@@ -490,14 +490,14 @@ const EXPORTERS: [(&str, Result<Named, &str>); 5] = [
 
 fn exporters(text: &str) -> Result<Vec<Named>, String> {
     let names: Vec<_> = EXPORTERS.iter().map(|(name, _)| *name).chain(["none"]).collect();
-    let named = |word: &str| match EXPORTERS.iter().find(|(name, _)| *name == word) {
-        Some((_, Ok(named))) => Some(Ok(*named)),
+    let built_in = |word: &str| match EXPORTERS.iter().find(|(name, _)| *name == word) {
+        Some((_, Ok(exporter))) => Some(Ok(*exporter)),
         Some((_, Err(feature))) => {
             Some(Err(format!("no exporter `{word}` is built in; enable the feature `{feature}` of `traced`")))
         }
         None => None,
     };
-    list(text, &names)?.into_iter().filter_map(named).collect()
+    list(text, &names)?.into_iter().filter_map(built_in).collect()
 }
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
