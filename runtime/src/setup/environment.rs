@@ -4,7 +4,7 @@
 //! for through a closure, so that the rules can be tested without changing the process.
 
 use std::cell::RefCell;
-#[cfg(feature = "transport")]
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -114,7 +114,7 @@ pub(super) struct Environment {
     pub(super) resource: Vec<Told<KeyValue>>,
     pub(super) exporters: Option<Told<Vec<Named>>>,
     /// What those of them need that go over the network.
-    #[cfg(feature = "transport")]
+    #[cfg(any(feature = "otlp", feature = "zipkin"))]
     pub(super) network: BTreeMap<Named, super::network::Network>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
@@ -290,7 +290,7 @@ impl Environment {
             self.resource.push(Told { value, variable: SERVICE });
         }
         self.exporters = variables.first([(EXPORTER, exporters), (EXPORTER_SHORT, exporters)]);
-        #[cfg(feature = "transport")]
+        #[cfg(any(feature = "otlp", feature = "zipkin"))]
         for named in self.exporters.iter().flat_map(|told| told.value.iter().copied()) {
             let network = match named {
                 Named::Console => continue,
