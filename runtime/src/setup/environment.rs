@@ -162,7 +162,7 @@ const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 
 /// What counts while tracing is on, and only then.
-const WHILE_ON: [&str; 20] = [
+const WHILE_ON: &[&str] = &[
     SERVICE,
     RESOURCE,
     EXPORTER,
@@ -248,7 +248,7 @@ impl Environment {
         let mut environment = Self { propagators, ..Self::default() };
         match &enabled {
             Some(Told { value: false, variable }) => {
-                for name in WHILE_ON {
+                for &name in WHILE_ON {
                     variables.ignore_if_set(name, format!("`{variable}` switches tracing off"));
                 }
             }
@@ -266,7 +266,7 @@ impl Environment {
             variables.ignore_if_set(name, why);
         }
         let mut known = variables.asked.into_inner();
-        known.extend(WHILE_ON.into_iter().chain([super::install::EXCEPTIONS]));
+        known.extend(WHILE_ON.iter().copied().chain([super::install::EXCEPTIONS]));
         let Variables { ignored, faults, .. } = variables;
         Self { enabled, ignored, faults, known, ..environment }
     }

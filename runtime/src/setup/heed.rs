@@ -78,7 +78,10 @@ impl Builder {
             }
         }
 
-        #[cfg_attr(not(any(feature = "otlp", feature = "zipkin")), expect(unused_mut, reason = "exporters are taken out of it"))]
+        #[cfg_attr(
+            not(any(feature = "otlp", feature = "zipkin")),
+            expect(unused_mut, reason = "exporters are taken out of it")
+        )]
         let mut told = Environment::read(lookup);
         for Told { value, variable } in told.resource {
             self.resource.push((value, Origin::Variable(variable)));
