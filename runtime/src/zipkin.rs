@@ -63,7 +63,7 @@ impl Zipkin {
     /// What of it cannot be done: an address that is none, a header that cannot be sent, a certificate that cannot be read,
     /// or TLS without the feature `tls`.
     pub fn build(self) -> Result<Exporter, Misconfigured> {
-        Exporter::http(&self.address, self.options, Box::new(V2::default()))
+        Exporter::http(&self.address, &self.options, Box::new(V2::default()))
     }
 }
 
@@ -100,7 +100,7 @@ impl Format for V2 {
 
     fn pack(&self, spans: &[SpanData]) -> Vec<u8> {
         let mut json = Json(Vec::with_capacity(512 * spans.len()));
-        json.array(|json| spans.iter().for_each(|span| self.write(json, span)));
+        json.list(spans, |json, span| self.write(json, span));
         json.0
     }
 
@@ -131,8 +131,7 @@ impl V2 {
                 remote(json, span);
             }
             if !span.events.events.is_empty() {
-                json.key("annotations")
-                    .array(|json| span.events.events.iter().for_each(|event| annotation(json, event)));
+                json.key("annotations").list(&span.events.events, annotation);
             }
             json.key("tags").object(|json| self.tags(json, span));
         });
@@ -268,18 +267,10 @@ fn write_value(json: &mut Json, value: &Value) {
         Value::Bool(value) => json.truth(*value),
         Value::I64(value) => json.integer(*value),
         Value::F64(value) => json.float(*value),
-        Value::Array(Array::Bool(values)) => {
-            json.array(|json| values.iter().for_each(|value| json.truth(*value)))
-        }
-        Value::Array(Array::I64(values)) => {
-            json.array(|json| values.iter().for_each(|value| json.integer(*value)))
-        }
-        Value::Array(Array::F64(values)) => {
-            json.array(|json| values.iter().for_each(|value| json.float(*value)))
-        }
-        Value::Array(Array::String(values)) => {
-            json.array(|json| values.iter().for_each(|value| json.text(value.as_str())));
-        }
+        Value::Array(Array::Bool(all)) => json.list(all, |json, one| json.truth(*one)),
+        Value::Array(Array::I64(all)) => json.list(all, |json, one| json.integer(*one)),
+        Value::Array(Array::F64(all)) => json.list(all, |json, one| json.float(*one)),
+        Value::Array(Array::String(all)) => json.list(all, |json, one| json.text(one.as_str())),
         other => json.text(&other.as_str()),
     }
 }

@@ -49,8 +49,12 @@ fn set_up(peer: &str, sink: &str) -> Result<Peer, Box<dyn Error>> {
     if sink == "null" {
         return set_up_into(peer, Null(&ARRIVED));
     }
-    let otlp = opentelemetry_otlp::SpanExporter::builder().with_http();
-    set_up_into(peer, otlp.with_protocol(Protocol::HttpBinary).with_endpoint(sink).build()?)
+    // Each with its own client.
+    if peer == "sdk" {
+        let otlp = opentelemetry_otlp::SpanExporter::builder().with_http();
+        return set_up_into(peer, otlp.with_protocol(Protocol::HttpBinary).with_endpoint(sink).build()?);
+    }
+    set_up_into(peer, traced::otlp::Otlp::http(sink).build()?)
 }
 
 fn set_up_into(peer: &str, exporter: impl SpanExporter + 'static) -> Result<Peer, Box<dyn Error>> {

@@ -37,9 +37,7 @@ pub(super) fn request(resource: &[u8], schema: &str, spans: &[SpanData]) -> Vec<
                                 text(json, "version", scope.version().unwrap_or_default());
                                 attributes(json, scope.attributes());
                             });
-                            json.key("spans").array(|json| {
-                                spans.into_iter().for_each(|span| write_span(json, span));
-                            });
+                            json.key("spans").list(spans, write_span);
                             text(json, "schemaUrl", scope.schema_url().unwrap_or_default());
                         });
                     }
@@ -123,7 +121,9 @@ fn attributes<'a>(json: &mut Json, attributes: impl IntoIterator<Item = &'a KeyV
     let mut attributes = attributes.into_iter().peekable();
     if attributes.peek().is_some() {
         json.key("attributes").array(|json| {
-            attributes.for_each(|attribute| key_value(json, attribute.key.as_str(), &attribute.value));
+            for attribute in attributes {
+                key_value(json, attribute.key.as_str(), &attribute.value);
+            }
         });
     }
 }
@@ -159,20 +159,17 @@ fn string_value(json: &mut Json, value: &str) {
 
 fn array_value(json: &mut Json, array: &Array) {
     json.key("arrayValue").object(|json| {
-        json.key("values").array(|json| match array {
-            Array::Bool(values) => {
-                values.iter().for_each(|value| json.object(|json| bool_value(json, *value)))
-            }
-            Array::I64(values) => values.iter().for_each(|value| json.object(|json| int_value(json, *value))),
-            Array::F64(values) => {
-                values.iter().for_each(|value| json.object(|json| double_value(json, *value)))
-            }
-            Array::String(values) => {
-                values.iter().for_each(|value| json.object(|json| string_value(json, value.as_str())));
+        let json = json.key("values");
+        match array {
+            Array::Bool(all) => json.list(all, |json, one| json.object(|json| bool_value(json, *one))),
+            Array::I64(all) => json.list(all, |json, one| json.object(|json| int_value(json, *one))),
+            Array::F64(all) => json.list(all, |json, one| json.object(|json| double_value(json, *one))),
+            Array::String(all) => {
+                json.list(all, |json, one| json.object(|json| string_value(json, one.as_str())));
             }
             // OpenTelemetry has no other yet.
-            _ => {}
-        });
+            _ => json.array(|_| {}),
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! OTLP, OpenTelemetry's own protocol: as protobuf or JSON over HTTP, and over gRPC.
 //!
 //! [`Otlp`] says where spans go and how, and [`build`](Otlp::build) judges it; what comes of it is an
-//! [`Exporter`](crate::transport::Exporter) for [`builder`](crate::builder), or for a provider of the program's own.
+//! [`Exporter`] for [`builder`](crate::builder), or for a provider of the program's own.
 
 mod jaeger;
 mod json;
@@ -50,7 +50,7 @@ pub(crate) const GRPC: &str = "http://localhost:4317";
 /// ```
 ///
 /// A send that fails for a while, because nobody answers or the receiver has too much to do, is tried again by the set-up's
-/// queue, and what the receiver refuses is dropped and counted; see [`Exporter`](crate::transport::Exporter). A user and a
+/// queue, and what the receiver refuses is dropped and counted; see [`Exporter`]. A user and a
 /// password in the address become a header. Redirects are not followed.
 #[derive(Clone)]
 pub struct Otlp {
@@ -144,8 +144,8 @@ impl Otlp {
         };
         match self.encoding {
             #[cfg(feature = "grpc")]
-            Encoding::Grpc => Exporter::grpc(&self.address, self.options, format),
-            _ => Exporter::http(&self.address, self.options, format),
+            Encoding::Grpc => Exporter::grpc(&self.address, &self.options, format),
+            _ => Exporter::http(&self.address, &self.options, format),
         }
     }
 }

@@ -130,21 +130,20 @@ fn any(out: &mut Vec<u8>, value: &Value) {
         Value::I64(value) => any_i64(out, *value),
         Value::F64(value) => fixed64(out, 4, value.to_bits()),
         Value::Array(array) => message(out, 5, |out| match array {
-            Array::Bool(values) => {
-                values.iter().for_each(|value| message(out, 1, |out| any_bool(out, *value)))
-            }
-            Array::I64(values) => values.iter().for_each(|value| message(out, 1, |out| any_i64(out, *value))),
-            Array::F64(values) => {
-                values.iter().for_each(|value| message(out, 1, |out| fixed64(out, 4, value.to_bits())));
-            }
-            Array::String(values) => {
-                let mut write = |text: &str| message(out, 1, |out| bytes(out, 1, text.as_bytes()));
-                values.iter().for_each(|value| write(value.as_str()));
-            }
+            Array::Bool(all) => each(out, all, |out, one| any_bool(out, *one)),
+            Array::I64(all) => each(out, all, |out, one| any_i64(out, *one)),
+            Array::F64(all) => each(out, all, |out, one| fixed64(out, 4, one.to_bits())),
+            Array::String(all) => each(out, all, |out, one| bytes(out, 1, one.as_str().as_bytes())),
             // OpenTelemetry has no other yet.
             _ => {}
         }),
         other => bytes(out, 1, other.as_str().as_bytes()),
+    }
+}
+
+fn each<T>(out: &mut Vec<u8>, all: &[T], any: impl Fn(&mut Vec<u8>, &T)) {
+    for one in all {
+        message(out, 1, |out| any(out, one));
     }
 }
 

@@ -4,7 +4,7 @@
 //! for through a closure, so that the rules can be tested without changing the process.
 
 use std::cell::RefCell;
-#[cfg(feature = "transport")]
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -114,7 +114,7 @@ pub(super) struct Environment {
     pub(super) resource: Vec<Told<KeyValue>>,
     pub(super) exporters: Option<Told<Vec<Named>>>,
     /// What those of them need that go over the network.
-    #[cfg(feature = "transport")]
+    #[cfg(any(feature = "otlp", feature = "zipkin"))]
     pub(super) network: BTreeMap<Named, super::network::Network>,
     pub(super) sampler: Option<Told<Chosen>>,
     pub(super) propagators: Option<Told<Vec<Propagator>>>,
@@ -162,7 +162,7 @@ const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 
 /// What counts while tracing is on, and only then.
-const WHILE_ON: [&str; 20] = [
+const WHILE_ON: &[&str] = &[
     SERVICE,
     RESOURCE,
     EXPORTER,
@@ -248,7 +248,7 @@ impl Environment {
         let mut environment = Self { propagators, ..Self::default() };
         match &enabled {
             Some(Told { value: false, variable }) => {
-                for name in WHILE_ON {
+                for &name in WHILE_ON {
                     variables.ignore_if_set(name, format!("`{variable}` switches tracing off"));
                 }
             }
@@ -266,7 +266,7 @@ impl Environment {
             variables.ignore_if_set(name, why);
         }
         let mut known = variables.asked.into_inner();
-        known.extend(WHILE_ON.into_iter().chain([super::install::EXCEPTIONS]));
+        known.extend(WHILE_ON.iter().copied().chain([super::install::EXCEPTIONS]));
         let Variables { ignored, faults, .. } = variables;
         Self { enabled, ignored, faults, known, ..environment }
     }
@@ -290,7 +290,7 @@ impl Environment {
             self.resource.push(Told { value, variable: SERVICE });
         }
         self.exporters = variables.first([(EXPORTER, exporters), (EXPORTER_SHORT, exporters)]);
-        #[cfg(feature = "transport")]
+        #[cfg(any(feature = "otlp", feature = "zipkin"))]
         for named in self.exporters.iter().flat_map(|told| told.value.iter().copied()) {
             let network = match named {
                 Named::Console => continue,
@@ -490,14 +490,14 @@ const EXPORTERS: [(&str, Result<Named, &str>); 5] = [
 
 fn exporters(text: &str) -> Result<Vec<Named>, String> {
     let names: Vec<_> = EXPORTERS.iter().map(|(name, _)| *name).chain(["none"]).collect();
-    let named = |word: &str| match EXPORTERS.iter().find(|(name, _)| *name == word) {
-        Some((_, Ok(named))) => Some(Ok(*named)),
+    let built_in = |word: &str| match EXPORTERS.iter().find(|(name, _)| *name == word) {
+        Some((_, Ok(exporter))) => Some(Ok(*exporter)),
         Some((_, Err(feature))) => {
             Some(Err(format!("no exporter `{word}` is built in; enable the feature `{feature}` of `traced`")))
         }
         None => None,
     };
-    list(text, &names)?.into_iter().filter_map(named).collect()
+    list(text, &names)?.into_iter().filter_map(built_in).collect()
 }
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::builder::Builder;
-#[cfg(feature = "transport")]
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
 use super::environment::EnvironmentFault;
 use super::environment::{Chosen, Environment, Named, Told};
 use super::explanation::{Origin, Origins, Setting};
@@ -78,7 +78,10 @@ impl Builder {
             }
         }
 
-        #[cfg_attr(not(feature = "transport"), expect(unused_mut, reason = "exporters are taken out of it"))]
+        #[cfg_attr(
+            not(any(feature = "otlp", feature = "zipkin")),
+            expect(unused_mut, reason = "exporters are taken out of it")
+        )]
         let mut told = Environment::read(lookup);
         for Told { value, variable } in told.resource {
             self.resource.push((value, Origin::Variable(variable)));
@@ -91,7 +94,7 @@ impl Builder {
                     Named::Console => exporters.push((Box::new(Console::new()), named.name())),
                     #[cfg(feature = "otlp-file")]
                     Named::OtlpStdout => exporters.push((Box::new(crate::OtlpFile::stdout()), named.name())),
-                    #[cfg(feature = "transport")]
+                    #[cfg(any(feature = "otlp", feature = "zipkin"))]
                     _ => {
                         let Some(network) = told.network.remove(&named) else { continue };
                         self.exporter_settings.extend(network.settings.iter().cloned());

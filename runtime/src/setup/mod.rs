@@ -8,7 +8,7 @@ mod guard;
 mod heed;
 mod install;
 mod name;
-#[cfg(feature = "transport")]
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
 #[cfg_attr(
     not(all(feature = "grpc", feature = "zipkin", feature = "tls")),
     allow(unused_imports, reason = "what one exporter needs, another may not")

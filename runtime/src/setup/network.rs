@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::environment::{Judge, Told, Variables, milliseconds};
-use super::explanation::{Origin, clean};
+use super::explanation::Origin;
 use crate::transport::{Address, Exporter, Misconfigured, Options, TIMEOUT};
 
 /// What is told of an exporter: a setting, its value, and who said it.
@@ -66,7 +66,10 @@ pub(super) use otlp::{jaeger, otlp};
 
 #[cfg(feature = "otlp")]
 mod otlp {
-    use super::*;
+    use super::{
+        Address, Judge, Line, Network, Options, Told, Variables, address, endpoint_line, milliseconds,
+        origin, timeout, timeout_line,
+    };
     use crate::otlp::{Encoding, HTTP, Modern, Otlp, modern};
     use crate::setup::environment::{decoded, truth};
     use crate::setup::name::remedy;
@@ -270,7 +273,7 @@ mod otlp {
             [(CERTIFICATE, certificate as Judge<_>), (CLIENT, certificate), (KEY, file)]
                 .map(|([traces, all], judge)| variables.first([(traces, judge), (all, judge)]));
         let shown = |told: Option<&Told<(String, Vec<u8>)>>, nobody: &str| {
-            (told.map_or(nobody.to_owned(), |told| clean(&told.value.0)), origin(told))
+            (told.map_or(nobody.to_owned(), |told| crate::setup::clean(&told.value.0)), origin(told))
         };
         let (trusted, by) = shown(roots.as_ref(), "whom the system trusts");
         settings.push(("otlp, certificate".to_owned(), trusted, by));

@@ -54,12 +54,11 @@ impl Grpc {
         let endpoint = Endpoint::from_shared(address.url.clone()).map_err(wrong)?;
         let endpoint = endpoint.user_agent(AGENT).map_err(wrong)?;
         #[cfg(feature = "tls")]
-        let endpoint = match address.is_encrypted {
-            true => {
-                let tls = options.tls.clone().unwrap_or_default().channel()?;
-                endpoint.tls_config(tls).map_err(wrong)?
-            }
-            false => endpoint,
+        let endpoint = if address.is_encrypted {
+            let tls = options.tls.clone().unwrap_or_default().channel()?;
+            endpoint.tls_config(tls).map_err(wrong)?
+        } else {
+            endpoint
         };
         let mut headers = MetadataMap::new();
         for (name, value) in options.headers(address) {

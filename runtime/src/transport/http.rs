@@ -43,9 +43,10 @@ impl Http {
             .max_redirects_will_error(false)
             .user_agent(AGENT);
         #[cfg(feature = "tls")]
-        let config = match address.is_encrypted {
-            true => config.tls_config(options.tls.clone().unwrap_or_default().config()?),
-            false => config,
+        let config = if address.is_encrypted {
+            config.tls_config(options.tls.clone().unwrap_or_default().config()?)
+        } else {
+            config
         };
         Ok(Self { agent: config.build().into(), url: address.url, headers, timeout: options.timeout })
     }

@@ -30,6 +30,15 @@ impl Json {
         self.0.push(b']');
     }
 
+    /// An array of what there is.
+    pub(crate) fn list<T>(&mut self, all: impl IntoIterator<Item = T>, element: impl Fn(&mut Self, T)) {
+        self.array(|json| {
+            for one in all {
+                element(json, one);
+            }
+        });
+    }
+
     /// The name of a member; its value follows.
     pub(crate) fn key(&mut self, key: &str) -> &mut Self {
         self.text(key);

@@ -59,7 +59,7 @@ pub struct Exporter {
 enum Way {
     Http(http::Http),
     #[cfg(feature = "grpc")]
-    Grpc(grpc::Grpc),
+    Grpc(Box<grpc::Grpc>),
 }
 
 /// An exporter that cannot be built, and why.
@@ -109,19 +109,19 @@ impl Content {
 impl Exporter {
     pub(crate) fn http(
         address: &str,
-        options: Options,
+        options: &Options,
         format: Box<dyn Format>,
     ) -> Result<Self, Misconfigured> {
         let shown = Address::shown(address);
         let (gzip, timeout) = (options.gzip, options.timeout);
-        let way = Way::Http(http::Http::new(options.judged(address)?, &options, format.content())?);
+        let way = Way::Http(http::Http::new(options.judged(address)?, options, format.content())?);
         Ok(Self { format, way, address: shown, gzip, timeout })
     }
 
     #[cfg(feature = "grpc")]
     pub(crate) fn grpc(
         address: &str,
-        options: Options,
+        options: &Options,
         format: Box<dyn Format>,
     ) -> Result<Self, Misconfigured> {
         if format.content() != Content::Protobuf {
@@ -129,7 +129,7 @@ impl Exporter {
         }
         let shown = Address::shown(address);
         let (gzip, timeout) = (options.gzip, options.timeout);
-        let way = Way::Grpc(grpc::Grpc::new(&options.judged(address)?, &options)?);
+        let way = Way::Grpc(Box::new(grpc::Grpc::new(&options.judged(address)?, options)?));
         Ok(Self { format, way, address: shown, gzip, timeout })
     }
 

@@ -94,6 +94,7 @@ impl fmt::Debug for Options {
 }
 
 /// The methods of a builder that has `options`.
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
 macro_rules! takes_options {
     () => {
         /// Packs what is sent: a tenth of the bytes, for a little of the exporter's time.

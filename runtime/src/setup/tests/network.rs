@@ -4,6 +4,9 @@ use super::*;
 
 const OTLP: (&str, &str) = ("OTEL_TRACES_EXPORTER", "otlp,console");
 
+const HEADERS: &str =
+    "expected `name=value,name=value`, values percent-encoded, and no name that is the exporter's own";
+
 #[test]
 fn otlp_is_told_without_its_secrets_and_its_faults_are() {
     assert_eq!(
@@ -31,8 +34,6 @@ fn otlp_is_told_without_its_secrets_and_its_faults_are() {
             "ignored: OTLP_ENDPOINT: `OTEL_EXPORTER_OTLP_ENDPOINT` wins",
         ]
     );
-    const HEADERS: &str =
-        "expected `name=value,name=value`, values percent-encoded, and no name that is the exporter's own";
     for (variable, value, expected) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "expected a URL, like `http://localhost:4318`"),
         ("OTLP_ENDPOINT", "http://", "expected a URL, like `http://localhost:4318`"),
