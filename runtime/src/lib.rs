@@ -41,6 +41,7 @@
 //! # Features
 //!
 //! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
+//! `metrics`: the module `metrics`, request rate, errors and duration from spans; `prometheus`: its endpoint.
 //! `jaeger-json`: the module `jaeger`, a file that Jaeger's UI loads. `otlp-file`: `OtlpFile`, OTLP as JSON lines.
 //! `otlp`: OTLP over HTTP, as protobuf or JSON; `grpc`: over gRPC; `zipkin`: Zipkin's JSON; `tls`: `https://` for
 //! these. `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of
@@ -67,6 +68,8 @@ pub mod mask;
 pub mod memory;
 #[cfg(feature = "otlp-file")]
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 #[cfg(feature = "otlp-file")]

@@ -12,6 +12,7 @@ use super::install::shown;
 use super::stats::{Dropped, Stats};
 use crate::console::{OpenSpan, render_open};
 use crate::control::Control;
+use crate::export::Counts;
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::record::Collector;
 
@@ -50,6 +51,37 @@ impl Tracing {
     /// How many spans were started, exported, dropped and why, and are open.
     pub fn stats(&self) -> Stats {
         self.running.as_ref().map(Running::stats).unwrap_or_default()
+    }
+
+    /// Tells a meter what became of the spans, whenever it is asked: what [`stats`](Self::stats) tells, for each exporter.
+    ///
+    /// ```
+    /// use traced::opentelemetry::global;
+    ///
+    /// let tracing = traced::init("checkout")?;
+    /// tracing.observe(&global::meter("checkout"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    ///
+    /// | metric | of | attributes |
+    /// |---|---|---|
+    /// | `traced.spans.started` | spans that have begun | |
+    /// | `traced.spans.open` | those that have not ended | |
+    /// | `traced.spans.waiting` | those that wait to be handed over | `exporter` |
+    /// | `traced.spans.exported` | those that were handed over | `exporter` |
+    /// | `traced.spans.dropped` | those that were lost | `exporter`, `reason`: the fields of [`Dropped`] |
+    ///
+    /// It ends with this guard. Where the environment switches tracing off, there is nothing to tell.
+    #[cfg(feature = "metrics")]
+    pub fn observe(&self, meter: &opentelemetry::metrics::Meter) {
+        if let Some(running) = &self.running {
+            let collector = Arc::downgrade(&running.collector);
+            // The collector may outlive the guard: threads hold on to where their spans went.
+            let guard = Arc::downgrade(&running.exporters);
+            let stats =
+                move || guard.upgrade().and(collector.upgrade()).map(|collector| by_exporter(&collector));
+            crate::metrics::observe(meter, &running.exporters, stats);
+        }
     }
 
     /// Every setting with its value and where it came from, and which variables of the environment were ignored and why.
@@ -98,6 +130,9 @@ impl Tracing {
 pub(super) struct Running {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) collector: Arc<Collector>,
+    /// What the exporters are called, in the collector's order.
+    #[cfg(feature = "metrics")]
+    pub(super) exporters: Arc<[&'static str]>,
     pub(super) over: AtomicBool,
 }
 
@@ -116,32 +151,7 @@ impl Running {
     }
 
     fn stats(&self) -> Stats {
-        let totals = self.collector.totals();
-        let counts = self.collector.queues().iter().map(|queue| queue.counts());
-        let counts = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
-        let mut dropped = Dropped {
-            queue_full: counts.dropped.queue_full + totals.no_room,
-            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
-            ..counts.dropped
-        };
-        let open = totals.started.saturating_sub(totals.ended);
-        let gone = open + counts.exported + dropped.total();
-        let mut waiting = totals.started.saturating_sub(gone);
-        if self.collector.queues().is_empty() {
-            dropped.no_exporter = std::mem::take(&mut waiting);
-        }
-        if self.collector.is_over() && self.collector.queues().iter().all(|queue| queue.is_over()) {
-            // Nobody is there any more to hand over what slipped in at the last moment.
-            dropped.after_shutdown += std::mem::take(&mut waiting);
-        }
-        Stats {
-            started: totals.started,
-            open,
-            waiting,
-            exported: counts.exported,
-            dropped,
-            retried: counts.retried,
-        }
+        by_exporter(&self.collector).into_iter().min_by_key(|stats| stats.exported).unwrap_or_default()
     }
 
     fn open_spans(&self) -> Vec<OpenSpan> {
@@ -175,6 +185,41 @@ impl Running {
             }
         }
         result
+    }
+}
+
+/// What became of the spans on the way to each exporter; where there is none, once.
+pub(super) fn by_exporter(collector: &Collector) -> Vec<Stats> {
+    let totals = collector.totals();
+    let is_over = collector.is_over() && collector.queues().iter().all(|queue| queue.is_over());
+    let stats = |counts: Counts| {
+        let mut dropped = Dropped {
+            queue_full: counts.dropped.queue_full + totals.no_room,
+            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
+            ..counts.dropped
+        };
+        let open = totals.started.saturating_sub(totals.ended);
+        let gone = open + counts.exported + dropped.total();
+        let mut waiting = totals.started.saturating_sub(gone);
+        if collector.queues().is_empty() {
+            dropped.no_exporter = std::mem::take(&mut waiting);
+        }
+        if is_over {
+            // Nobody is there any more to hand over what slipped in at the last moment.
+            dropped.after_shutdown += std::mem::take(&mut waiting);
+        }
+        Stats {
+            started: totals.started,
+            open,
+            waiting,
+            exported: counts.exported,
+            dropped,
+            retried: counts.retried,
+        }
+    };
+    match collector.queues() {
+        [] => vec![stats(Counts::default())],
+        queues => queues.iter().map(|queue| stats(queue.counts())).collect(),
     }
 }
 

@@ -70,6 +70,8 @@ impl Builder {
             .build();
         let console = || vec![(Box::new(Console::new()) as Box<dyn Export>, Named::Console.name())];
         let exporters = self.exporters.0.unwrap_or_else(console);
+        #[cfg(feature = "metrics")]
+        let names = exporters.iter().map(|(_, name)| *name).collect();
         let collector =
             start(exporters, &resource, self.capacity, self.pace).map_err(SetupError::NoThread)?;
         if !self.baggage_attributes.is_empty() {
@@ -90,7 +92,13 @@ impl Builder {
         crate::value::set_limit(self.max_value_bytes);
         propagate(self.propagators);
         route::ensure();
-        let running = Running { pipeline, collector, over: AtomicBool::new(false) };
+        let running = Running {
+            pipeline,
+            collector,
+            #[cfg(feature = "metrics")]
+            exporters: names,
+            over: AtomicBool::new(false),
+        };
         Ok(Tracing { running: Some(running), explanation })
     }
 

@@ -40,6 +40,18 @@ pub struct Dropped {
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.queue_full + self.export_failed + self.rejected + self.after_shutdown + self.no_exporter
+        self.by_reason().iter().map(|(_, spans)| spans).sum()
+    }
+
+    /// Each reason by its name, with the spans it cost.
+    pub(crate) fn by_reason(&self) -> [(&'static str, u64); 5] {
+        let Self { queue_full, export_failed, rejected, after_shutdown, no_exporter } = *self;
+        [
+            ("queue_full", queue_full),
+            ("export_failed", export_failed),
+            ("rejected", rejected),
+            ("after_shutdown", after_shutdown),
+            ("no_exporter", no_exporter),
+        ]
     }
 }
