@@ -34,6 +34,10 @@
 //! [`span!`] is a step inside a function, [`event!`] a milestone, [`set!`] an attribute as one goes, [`current`] the span
 //! itself. [`inject`] and [`extract`] carry the context between services; [`propagate`] and `spawn` within one.
 //!
+//! # In logs
+//!
+//! [`trace_id`] and [`span_id`] are for any logger; [`logs`] has what adds them to the lines of the usual ones.
+//!
 //! # In tests
 //!
 //! [`testing::capture`] gives a call's value with its trace, which prints as a tree.
@@ -42,6 +46,8 @@
 //!
 //! `tokio` (default): `spawn`, `spawn_blocking`, `spawn_local`, `JoinSet`. `http` (default): `http::HeaderMap` as a carrier.
 //! `jaeger-json`: the module `jaeger`, a file that Jaeger's UI loads. `otlp-file`: `OtlpFile`, OTLP as JSON lines.
+//! `tracing`: [`logs`]' ids in the lines of `tracing-subscriber`, and events of `tracing` in spans. `log`: ids in records of
+//! `log`.
 //! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
 
 mod callsite;
@@ -61,6 +67,7 @@ mod hand;
 #[cfg(feature = "jaeger-json")]
 pub mod jaeger;
 mod keep;
+pub mod logs;
 pub mod mask;
 pub mod memory;
 #[cfg(feature = "otlp-file")]
@@ -95,6 +102,7 @@ pub use console::Console;
 pub use control::Control;
 pub use filter::ControlFault;
 pub use hand::{Current, Entered, Span, current};
+pub use logs::{span_id, trace_id};
 #[cfg(feature = "otlp-file")]
 pub use otlp_file::OtlpFile;
 pub use outcome::Failure;
