@@ -34,6 +34,10 @@
 //! [`span!`] is a step inside a function, [`event!`] a milestone, [`set!`] an attribute as one goes, [`current`] the span
 //! itself. [`inject`] and [`extract`] carry the context between services; [`propagate`] and `spawn` within one.
 //!
+//! # In logs
+//!
+//! [`trace_id`] and [`span_id`] are for any logger; [`logs`] has what adds them to the lines of the usual ones.
+//!
 //! # In tests
 //!
 //! [`testing::capture`] gives a call's value with its trace, which prints as a tree.
@@ -44,8 +48,10 @@
 //! `metrics`: the module `metrics`, request rate, errors and duration from spans; `prometheus`: its endpoint.
 //! `jaeger-json`: the module `jaeger`, a file that Jaeger's UI loads. `otlp-file`: `OtlpFile`, OTLP as JSON lines.
 //! `otlp`: OTLP over HTTP, as protobuf or JSON; `grpc`: over gRPC; `zipkin`: Zipkin's JSON; `tls`: `https://` for
-//! these. `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of
-//! stderr.
+//! these.
+//! `tracing`: [`logs`]' ids in the lines of `tracing-subscriber`, and events of `tracing` in spans. `log`: ids in records of
+//! `log`.
+//! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
 
 mod callsite;
 mod carry;
@@ -64,6 +70,7 @@ mod hand;
 #[cfg(feature = "jaeger-json")]
 pub mod jaeger;
 mod keep;
+pub mod logs;
 pub mod mask;
 pub mod memory;
 #[cfg(feature = "otlp-file")]
@@ -110,6 +117,7 @@ pub use console::Console;
 pub use control::Control;
 pub use filter::ControlFault;
 pub use hand::{Current, Entered, Span, current};
+pub use logs::{span_id, trace_id};
 #[cfg(feature = "otlp-file")]
 pub use otlp_file::OtlpFile;
 pub use outcome::Failure;
