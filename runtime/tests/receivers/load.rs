@@ -252,7 +252,7 @@ pub(crate) fn many_names() {
                 let (name, key) = (format!("renamed {n}"), format!("key of call {n}"));
                 named(name, key);
             });
-            if n % 1000 == 0 {
+            if n.is_multiple_of(1000) {
                 tracing.flush().unwrap();
             }
         }
