@@ -283,6 +283,10 @@ fn text(value: &Value) -> String {
             write_value(&mut json, value);
             String::from_utf8_lossy(&json.0).into_owned()
         }
+        // OpenTelemetry's word for it, which Rust's is not.
+        Value::F64(value) if value.is_infinite() => {
+            if *value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+        }
         other => other.as_str().into_owned(),
     }
 }

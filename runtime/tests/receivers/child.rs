@@ -50,6 +50,7 @@ pub(crate) fn service(name: &str) -> String {
 fn the_process_that_is_started() {
     match std::env::var(ROLE).as_deref() {
         Ok("every field") => crate::fields::every_field(),
+        Ok("one span") => crate::fields::one_span(),
         Ok("secrets") => crate::middle::secrets(),
         Ok("propagation") => crate::propagation::both_ways(),
         Ok("spoiled") => crate::propagation::spoiled(),

@@ -12,36 +12,60 @@ use traced::{opentelemetry, traced};
 use crate::child::{SERVICE, Variables, said_by, service, told};
 use crate::receiver::{quoted, received_in_time, receivers, same};
 
-fn over_http(to: &str, protocol: &str) -> Variables {
+pub(crate) fn over(protocol: &str, to: &str) -> Variables {
     vec![
         ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{to}")),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", to.to_owned()),
     ]
 }
 
-/// Every way to send: what the test is called, and the variables that choose the way.
+fn compressed(mut variables: Variables) -> Variables {
+    variables.push(("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()));
+    variables
+}
+
+/// With a certificate to trust, and one to show.
+fn encrypted(mut variables: Variables, folder: &str) -> Variables {
+    variables.extend([
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", format!("{folder}/ca.pem")),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", format!("{folder}/client.pem")),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", format!("{folder}/client.key")),
+    ]);
+    variables
+}
+
+fn short(exporter: &str, endpoint: &'static str, to: &str) -> Variables {
+    vec![("TRACING_EXPORTER", exporter.to_owned()), (endpoint, to.to_owned())]
+}
+
+/// Every way to send: what its test is called, the receivers on the way, and the variables that choose it.
 macro_rules! every_way {
-    ($($(#[$attribute:meta])* $test:ident: |$http:ident| $variables:expr;)+) => {$(
-        $(#[$attribute])*
+    ($($test:ident($($receiver:ident = $name:literal),+): $variables:expr;)+) => {$(
         #[test]
         fn $test() {
-            let Some([$http]) = receivers(["OTLP_HTTP"]) else { return };
-            every_field_arrives(stringify!($test), $variables, &$http);
+            let Some([agent, $($receiver),+]) = receivers(["OTLP_HTTP", $($name),+]) else { return };
+            every_field_arrives(stringify!($test), $variables, &agent);
         }
     )+};
 }
 
 every_way! {
-    every_field_arrives_as_protobuf_over_http: |http| over_http(&http, "http/protobuf");
-    every_field_arrives_where_the_body_is_compressed: |http| {
-        let mut variables = over_http(&http, "http/protobuf");
-        variables.push(("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()));
-        variables
-    };
-    every_field_arrives_where_the_short_names_say_where: |http| {
-        vec![("TRACING_EXPORTER", "otlp".to_owned()), ("OTLP_ENDPOINT", format!("http://{http}"))]
-    };
+    protobuf_over_http(http = "OTLP_HTTP"): over("http/protobuf", &format!("http://{http}"));
+    protobuf_over_http_compressed(http = "OTLP_HTTP"): compressed(over("http/protobuf", &format!("http://{http}")));
+    protobuf_over_https(http = "TLS_HTTP", folder = "TLS"):
+        encrypted(over("http/protobuf", &format!("https://{http}")), &folder);
+    json_over_http(http = "OTLP_HTTP"): over("http/json", &format!("http://{http}"));
+    json_over_http_compressed(http = "OTLP_HTTP"): compressed(over("http/json", &format!("http://{http}")));
+    json_over_https(http = "TLS_HTTP", folder = "TLS"):
+        encrypted(over("http/json", &format!("https://{http}")), &folder);
+    grpc_in_the_clear(grpc = "OTLP_GRPC"): over("grpc", &format!("http://{grpc}"));
+    grpc_compressed(grpc = "OTLP_GRPC"): compressed(over("grpc", &format!("http://{grpc}")));
+    grpc_over_tls(grpc = "TLS_GRPC", folder = "TLS"): encrypted(over("grpc", &format!("https://{grpc}")), &folder);
+    short_names(http = "OTLP_HTTP"): short("otlp", "OTLP_ENDPOINT", &format!("http://{http}"));
+    jaeger_which_takes_otlp(http = "OTLP_HTTP"): short("jaeger", "JAEGER_ENDPOINT", &format!("http://{http}"));
+    behind_a_collector_over_http(http = "ROTEL_HTTP"): over("http/protobuf", &format!("http://{http}"));
+    behind_a_collector_over_grpc(grpc = "ROTEL_GRPC"): over("grpc", &format!("http://{grpc}"));
 }
 
 // ------------------------------------------------------------------------------------------------------- what is sent
@@ -143,7 +167,7 @@ pub(crate) fn every_field() {
         .with_attributes(every_type())
         .with_events(vec![
             Event::new("begun", at(1_700_000_000_123_456_790), every_type(), 0),
-            Event::new("", at(1), Vec::new(), 3),
+            Event::new("", at(1_001), Vec::new(), 3),
         ])
         .with_links(vec![
             Link::new(remote(CALLER, 0x55, 1, state(&[("k", "v")])), every_type(), 0),
@@ -161,26 +185,26 @@ pub(crate) fn every_field() {
     let kinds =
         [SpanKind::Internal, SpanKind::Server, SpanKind::Client, SpanKind::Producer, SpanKind::Consumer];
     for (n, kind) in (0_u64..).zip(kinds) {
-        let builder = tracer.span_builder(format!("kind {n}")).with_kind(kind).with_start_time(at(n));
+        let builder = tracer.span_builder(format!("kind {n}")).with_kind(kind).with_start_time(at(2_000 + n));
         let mut span = builder.start_with_context(&tracer, &caller);
         if n == 1 {
             span.set_status(Status::Ok);
         }
         eprintln!("kind {n}: {}", span.span_context().span_id());
-        span.end_with_timestamp(at(n + 1));
+        span.end_with_timestamp(at(2_001 + n));
     }
 
     // 64 attributes, 4 events and 4 links are allowed, with 32 attributes each.
     let many = |count: i64| (0..count).map(|n| KeyValue::new(format!("k{n}"), n)).collect::<Vec<_>>();
     let mut much =
-        tracer.span_builder("too much").with_start_time(at(1)).start_with_context(&tracer, &caller);
+        tracer.span_builder("too much").with_start_time(at(1_001)).start_with_context(&tracer, &caller);
     many(70).into_iter().for_each(|attribute| much.set_attribute(attribute));
     for n in 0..6 {
-        much.add_event_with_timestamp("event", at(1), many(33 + n));
+        much.add_event_with_timestamp("event", at(1_001), many(33 + n));
         much.add_link(remote(CALLER, 0x66, 0, TraceState::NONE), many(34 + n));
     }
     eprintln!("too much: {}", much.span_context().span_id());
-    much.end_with_timestamp(at(2));
+    much.end_with_timestamp(at(1_002));
 
     eprintln!("before: {}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
     order(caller);
@@ -235,7 +259,7 @@ fn resource(service: &str) -> String {
 }
 
 /// What a service with these variables sends is what ddapm-test-agent at `agent` has in the end.
-pub(crate) fn every_field_arrives(name: &str, mut variables: Variables, agent: &str) {
+fn every_field_arrives(name: &str, mut variables: Variables, agent: &str) {
     let service = service(name);
     for (name, value) in [
         (SERVICE, service.as_str()),
@@ -267,7 +291,7 @@ pub(crate) fn every_field_arrives(name: &str, mut variables: Variables, agent: &
   from 1700000000123456789 to 1700000001000000001
   error "es geht nicht: \u{{201c}}nein\u{{201d}}"
 {types}  event "begun" at 1700000000123456790
-{deeper}  event "" at 1
+{deeper}  event "" at 1001
     3 attributes dropped
   link trace={CALLER} id=0000000000000055 flags=301
     state "k=v"
@@ -280,12 +304,12 @@ pub(crate) fn every_field_arrives(name: &str, mut variables: Variables, agent: &
 
     for (n, kind) in ["internal", "server", "client", "producer", "consumer"].into_iter().enumerate() {
         let name = format!("kind {n}");
-        let (id, end, status) = (id(&name), n + 1, if n == 1 { "ok" } else { "unset" });
+        let (id, from, to, status) = (id(&name), 2_000 + n, 2_001 + n, if n == 1 { "ok" } else { "unset" });
         let expected = format!(
             r#"span "{name}" {kind} flags=301
   trace={CALLER} id={id} parent=0000000000001234
   state "vendor=a:b,x=1"
-  from {n} to {end}
+  from {from} to {to}
   {status} ""
 {SCOPE}{resource}"#
         );
@@ -388,4 +412,39 @@ fn without_times(span: &str, before: u128, after: u128) -> String {
     assert!(times.is_sorted(), "{times:?} in {span}");
     assert!(times.iter().all(|time| (before - APART..=after + APART).contains(time)), "{times:?}");
     lines.join("\n")
+}
+
+/// A service that has one span, and tells what became of it.
+pub(crate) fn one_span() {
+    let tracing = traced::init("one span").unwrap();
+    look();
+    eprintln!("shutdown: {:?}", tracing.shutdown(Duration::from_secs(3)));
+    eprintln!("exported: {}", tracing.stats().exported);
+    eprintln!("dropped: {}", tracing.stats().dropped.total());
+}
+
+#[test]
+fn nothing_is_sent_to_whom_is_not_trusted_and_nothing_taken_from_whom_shows_no_certificate() {
+    let Some([folder, http, grpc, agent]) = receivers(["TLS", "TLS_HTTP", "TLS_GRPC", "OTLP_HTTP"]) else {
+        return;
+    };
+    for (protocol, to) in [("http/protobuf", &http), ("grpc", &grpc)] {
+        let full = encrypted(over(protocol, &format!("https://{to}")), &folder);
+        let untrusted = full.iter().filter(|(name, _)| *name != "OTEL_EXPORTER_OTLP_CERTIFICATE").cloned();
+        let unknown = full.iter().filter(|(name, _)| !name.contains("CLIENT")).cloned();
+        for (name, mut variables) in
+            [("untrusted", untrusted.collect::<Variables>()), ("unknown", unknown.collect())]
+        {
+            let service = service(name);
+            variables.push((SERVICE, service.clone()));
+            let said = said_by("one span", &variables);
+            assert_eq!(
+                (told(&said, "exported"), told(&said, "dropped")),
+                ("0", "1"),
+                "{name}, {protocol}: {said}"
+            );
+            assert!(told(&said, "shutdown").starts_with("Err("), "{name}, {protocol}: {said}");
+            assert!(received_in_time(&agent, &service, 0).is_empty());
+        }
+    }
 }

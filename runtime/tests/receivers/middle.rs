@@ -1,5 +1,4 @@
-//! A collector in the middle: what goes into rotel comes out whole, and, where it runs the recipe of the guides, without
-//! what is secret.
+//! A collector in the middle that runs the recipe of the guides: what goes into rotel comes out without what is secret.
 
 use std::time::Duration;
 
@@ -9,25 +8,9 @@ use opentelemetry::trace::{
 use opentelemetry::{Array, KeyValue, StringValue, Value, global};
 use traced::{opentelemetry, traced};
 
-use crate::child::{SERVICE, Variables, said_by, service};
-use crate::fields;
+use crate::child::{SERVICE, said_by, service};
+use crate::fields::over;
 use crate::receiver::{received_in_time, receivers};
-
-fn over_http(to: &str) -> Variables {
-    vec![
-        ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{to}")),
-    ]
-}
-
-#[test]
-fn every_field_arrives_behind_a_collector() {
-    let Some([rotel, agent]) = receivers(["ROTEL_HTTP", "OTLP_HTTP"]) else { return };
-    fields::every_field_arrives("behind-rotel", over_http(&rotel), &agent);
-}
-
-// ---------------------------------------------------------------------------------------------------------- sanitising
 
 const BEARER: &str = "eyJhbGciOiJIUzI1NiJ9.abc-def";
 const CARD: &str = "4242 4242 4242 4242";
@@ -81,9 +64,24 @@ pub(crate) fn secrets() {
 
 #[test]
 fn the_recipe_of_the_guides_lets_no_secret_past_the_collector() {
-    let Some([rotel, agent]) = receivers(["SANITISING_HTTP", "OTLP_HTTP"]) else { return };
-    let service = service("secrets");
-    let mut variables = over_http(&rotel);
+    no_secret_comes_past("http/protobuf", "SANITISING_HTTP");
+}
+
+#[test]
+fn the_recipe_of_the_guides_lets_no_secret_past_that_comes_as_json() {
+    // Without the NaN and the infinities of other tests: rotel 0.0.1a15 refuses JSON's words for them.
+    no_secret_comes_past("http/json", "SANITISING_HTTP");
+}
+
+#[test]
+fn the_recipe_of_the_guides_lets_no_secret_past_that_comes_over_grpc() {
+    no_secret_comes_past("grpc", "SANITISING_GRPC");
+}
+
+fn no_secret_comes_past(protocol: &str, receiver: &str) {
+    let Some([rotel, agent]) = receivers([receiver, "OTLP_HTTP"]) else { return };
+    let service = service(&format!("secrets-{protocol}"));
+    let mut variables = over(protocol, &format!("http://{rotel}"));
     variables.push((SERVICE, service.clone()));
     said_by("secrets", &variables);
     let mut spans = received_in_time(&agent, &service, 2);

@@ -84,8 +84,8 @@ fn jaeger_has_the_trace_it_was_sent() {
     let said = said_by(
         "one trace",
         &[
-            ("TRACING_EXPORTER", "otlp".to_owned()),
-            ("OTLP_ENDPOINT", endpoint),
+            ("TRACING_EXPORTER", "jaeger".to_owned()),
+            ("JAEGER_ENDPOINT", endpoint),
             ("OTEL_SERVICE_NAME", service.clone()),
         ],
     );
@@ -94,5 +94,23 @@ fn jaeger_has_the_trace_it_was_sent() {
         [&format!("\"{service}\""), "\"order\"", "\"price\"", "\"CHILD_OF\"", "\"order.id\"", "1234567"]
     {
         assert!(trace.contains(part), "{part} in {trace}");
+    }
+}
+
+#[test]
+fn zipkin_has_the_trace_it_was_sent() {
+    let Some(endpoint) = endpoint("ZIPKIN_ENDPOINT") else { return };
+    let service = service("servers");
+    let said = said_by(
+        "one trace",
+        &[
+            ("TRACING_EXPORTER", "zipkin".to_owned()),
+            ("ZIPKIN_ENDPOINT", endpoint.clone()),
+            ("OTEL_SERVICE_NAME", service.clone()),
+        ],
+    );
+    let trace = asked(&host(&endpoint, None), &format!("/api/v2/trace/{}", told(&said, "trace")), &said);
+    for part in [&service, "order", "price", "parentId", "SERVER", "CLIENT", "order.id", "1234567"] {
+        assert!(trace.contains(&format!("\"{part}\"")), "{part} in {trace}");
     }
 }
