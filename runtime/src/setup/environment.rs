@@ -162,7 +162,7 @@ const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 
 /// What counts while tracing is on, and only then.
-const WHILE_ON: [&str; 20] = [
+const WHILE_ON: [&str; 21] = [
     SERVICE,
     RESOURCE,
     EXPORTER,

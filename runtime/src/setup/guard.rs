@@ -117,20 +117,21 @@ impl Running {
 
     fn stats(&self) -> Stats {
         let totals = self.collector.totals();
-        let counts = self.collector.queues().iter().map(|queue| queue.counts());
-        let counts = counts.min_by_key(|counts| counts.exported).unwrap_or_default();
+        let outlet = self.collector.outlet();
+        let (staged, counts) = (outlet.staged(), outlet.counts());
         let mut dropped = Dropped {
-            queue_full: counts.dropped.queue_full + totals.no_room,
-            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
+            queue_full: counts.dropped.queue_full + staged.dropped.queue_full + totals.no_room,
+            after_shutdown: counts.dropped.after_shutdown + staged.dropped.after_shutdown + totals.too_late,
+            not_kept: staged.dropped.not_kept,
             ..counts.dropped
         };
         let open = totals.started.saturating_sub(totals.ended);
         let gone = open + counts.exported + dropped.total();
         let mut waiting = totals.started.saturating_sub(gone);
-        if self.collector.queues().is_empty() {
+        if outlet.queues().is_empty() {
             dropped.no_exporter = std::mem::take(&mut waiting);
         }
-        if self.collector.is_over() && self.collector.queues().iter().all(|queue| queue.is_over()) {
+        if self.collector.is_over() && outlet.is_over() {
             // Nobody is there any more to hand over what slipped in at the last moment.
             dropped.after_shutdown += std::mem::take(&mut waiting);
         }
@@ -141,6 +142,7 @@ impl Running {
             exported: counts.exported,
             dropped,
             retried: counts.retried,
+            early: staged.early,
         }
     }
 
@@ -156,12 +158,13 @@ impl Running {
         if !self.collector.is_here() {
             return Err(ExportError::Forked);
         }
+        let outlet = self.collector.outlet();
         // A time too far away to be told is for ever.
         let until = Instant::now().checked_add(timeout);
-        let (answers, answered): (Vec<_>, Vec<_>) = self.collector.queues().iter().map(|_| channel()).unzip();
+        let (answers, answered): (Vec<_>, Vec<_>) = outlet.asked().map(|_| channel()).unzip();
         self.collector.ask(answers, stop);
         let mut result = Ok(());
-        for (queue, answer) in self.collector.queues().iter().zip(answered) {
+        for (queue, answer) in outlet.asked().zip(answered) {
             let answer = match until {
                 Some(until) => answer.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
                 None => answer.recv().ok(),
@@ -173,6 +176,9 @@ impl Running {
             if let Err(error) = answer.unwrap_or_else(unanswered) {
                 result = Err(error);
             }
+        }
+        if stop.is_some() && result.is_err() {
+            outlet.give_up(timeout);
         }
         result
     }

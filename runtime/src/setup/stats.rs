@@ -19,6 +19,18 @@ pub struct Stats {
     pub dropped: Dropped,
     /// Tries to hand spans over that failed and were not the last: the receiver was away, or had too much to do.
     pub retried: u64,
+    /// Traces that tail sampling decided before their root had ended.
+    pub early: Early,
+}
+
+/// Why [tail sampling](crate::sampling::Tail) decided traces before their root had ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Early {
+    /// They were held for as long as it has patience.
+    pub too_old: u64,
+    /// They were the oldest when there was no room for more.
+    pub no_room: u64,
 }
 
 /// Why spans were lost.
@@ -35,11 +47,14 @@ pub struct Dropped {
     pub after_shutdown: u64,
     /// There is no exporter: the environment says `none`.
     pub no_exporter: u64,
+    /// Tail sampling did not keep their trace.
+    pub not_kept: u64,
 }
 
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.queue_full + self.export_failed + self.rejected + self.after_shutdown + self.no_exporter
+        let lost = self.queue_full + self.export_failed + self.rejected;
+        lost + self.after_shutdown + self.no_exporter + self.not_kept
     }
 }
