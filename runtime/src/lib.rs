@@ -69,11 +69,14 @@ mod future;
 mod hand;
 #[cfg(feature = "jaeger-json")]
 pub mod jaeger;
+#[cfg(any(feature = "transport", feature = "otlp-file"))]
+#[cfg_attr(not(feature = "zipkin"), allow(dead_code, reason = "Zipkin needs a little more"))]
+mod json;
 mod keep;
 pub mod logs;
 pub mod mask;
 pub mod memory;
-#[cfg(feature = "otlp-file")]
+#[cfg(any(feature = "otlp", feature = "otlp-file"))]
 mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

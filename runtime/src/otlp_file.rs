@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::disk;
 use crate::keep::weight;
-use crate::message;
+use crate::message::{self, Service};
 
 /// How large a file becomes and how many old ones there are, unless it is said otherwise.
 const SIZE: u64 = 100 << 20;
@@ -58,7 +57,7 @@ pub struct OtlpFile {
     place: Mutex<Place>,
     size: u64,
     old: u32,
-    resource: ResourceAttributesWithSchema,
+    service: Service,
 }
 
 /// Where lines go.
@@ -86,12 +85,7 @@ impl OtlpFile {
     }
 
     fn to(place: Place) -> Self {
-        Self {
-            place: Mutex::new(place),
-            size: SIZE,
-            old: OLD,
-            resource: ResourceAttributesWithSchema::default(),
-        }
+        Self { place: Mutex::new(place), size: SIZE, old: OLD, service: Service::default() }
     }
 
     /// How many bytes a file has at most.
@@ -115,7 +109,7 @@ impl OtlpFile {
             self.write(place, spans)?;
             return self.write(place, others);
         }
-        let mut line = message::json(spans, &self.resource).map_err(io::Error::other)?;
+        let mut line = message::json(&spans, &self.service);
         line.push(b'\n');
         match place {
             Place::Path { path, open } => self.append(path, open, &line),
@@ -230,6 +224,6 @@ impl SpanExporter for OtlpFile {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.resource = resource.into();
+        self.service = Service::of(resource);
     }
 }

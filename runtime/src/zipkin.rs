@@ -8,7 +8,7 @@ use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::transport::json::Json;
+use crate::json::Json;
 use crate::transport::{Address, Content, Exporter, Format, Misconfigured, Options, Partial, takes_options};
 
 /// Where a Zipkin takes spans, unless someone says otherwise.

@@ -4,20 +4,16 @@
 //! [`Exporter`] for [`builder`](crate::builder), or for a provider of the program's own.
 
 mod jaeger;
-mod json;
 #[cfg(test)]
 mod oracle;
 mod protobuf;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::time::SystemTime;
 
-use opentelemetry::InstrumentationScope;
-use opentelemetry::trace::TraceFlags;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::message::{self, Service};
 use crate::transport::{Address, Content, Exporter, Format, Misconfigured, Options, Partial, takes_options};
 
 #[cfg(feature = "grpc")]
@@ -160,20 +156,16 @@ impl fmt::Debug for Otlp {
     }
 }
 
-/// Where all spans of a set-up come from, as it is written.
 #[derive(Debug, Default)]
-struct Prepared {
+struct Protobuf {
     resource: Vec<u8>,
     schema: String,
 }
 
-#[derive(Debug, Default)]
-struct Protobuf(Prepared);
-
 impl Format for Protobuf {
     fn prepare(&mut self, resource: &Resource) {
         let schema = resource.schema_url().unwrap_or_default().to_owned();
-        self.0 = Prepared { resource: protobuf::resource(resource), schema };
+        *self = Self { resource: protobuf::resource(resource), schema };
     }
 
     fn content(&self) -> Content {
@@ -181,7 +173,7 @@ impl Format for Protobuf {
     }
 
     fn pack(&self, spans: &[SpanData]) -> Vec<u8> {
-        protobuf::request(&self.0.resource, &self.0.schema, spans)
+        protobuf::request(&self.resource, &self.schema, spans)
     }
 
     fn partial(&self, answer: &[u8]) -> Option<Partial> {
@@ -189,19 +181,12 @@ impl Format for Protobuf {
     }
 }
 
-#[derive(Debug)]
-struct Json(Prepared);
-
-impl Default for Json {
-    fn default() -> Self {
-        Self(Prepared { resource: b"{}".to_vec(), schema: String::new() })
-    }
-}
+#[derive(Debug, Default)]
+struct Json(Service);
 
 impl Format for Json {
     fn prepare(&mut self, resource: &Resource) {
-        let schema = resource.schema_url().unwrap_or_default().to_owned();
-        self.0 = Prepared { resource: json::resource(resource), schema };
+        self.0 = Service::of(resource);
     }
 
     fn content(&self) -> Content {
@@ -209,41 +194,16 @@ impl Format for Json {
     }
 
     fn pack(&self, spans: &[SpanData]) -> Vec<u8> {
-        json::request(&self.0.resource, &self.0.schema, spans)
+        message::json(spans, &self.0)
     }
 
     fn partial(&self, answer: &[u8]) -> Option<Partial> {
-        json::partial(answer)
+        let answer: serde_json::Value = serde_json::from_slice(answer).ok()?;
+        let partial = &answer["partialSuccess"];
+        let rejected = &partial["rejectedSpans"];
+        // A number of 64 bits is a text, and some write it as a number nevertheless.
+        let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default();
+        let reason = partial["errorMessage"].as_str().unwrap_or_default().to_owned();
+        Some(Partial { rejected, reason })
     }
-}
-
-/// The spans of each scope, in the order in which they came.
-fn by_scope(spans: &[SpanData]) -> Vec<(&InstrumentationScope, Vec<&SpanData>)> {
-    let mut places: HashMap<&InstrumentationScope, usize> = HashMap::new();
-    let mut scopes: Vec<(&InstrumentationScope, Vec<&SpanData>)> = Vec::new();
-    let mut last = 0;
-    for span in spans {
-        let scope = &span.instrumentation_scope;
-        // Most are of the scope of the one before.
-        if scopes.get(last).is_none_or(|(other, _)| *other != scope) {
-            last = *places.entry(scope).or_insert(scopes.len());
-            if last == scopes.len() {
-                scopes.push((scope, Vec::new()));
-            }
-        }
-        scopes[last].1.push(span);
-    }
-    scopes
-}
-
-/// The flags of the trace, and whether its parent, or what is linked, is of another process.
-fn flags(flags: TraceFlags, is_remote: bool) -> u32 {
-    const IS_KNOWN: u32 = 0x100;
-    const IS_REMOTE: u32 = 0x200;
-    u32::from(flags.to_u8()) | IS_KNOWN | if is_remote { IS_REMOTE } else { 0 }
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -5,12 +5,13 @@
 
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanId, SpanKind, Status};
+use opentelemetry::trace::{SpanId, Status};
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use super::{Partial, by_scope, flags, nanoseconds};
+use crate::message::{by_scope, flags, kind, nanoseconds};
+use crate::transport::Partial;
 
 /// The kinds of fields there are, as far as they are needed here.
 const VARINT: u32 = 0;
@@ -97,16 +98,6 @@ fn write_span(out: &mut Vec<u8>, span: &SpanData) {
         }
     });
     fixed32(out, 16, flags(context.trace_flags(), span.parent_span_is_remote));
-}
-
-pub(super) fn kind(kind: &SpanKind) -> u8 {
-    match kind {
-        SpanKind::Internal => 1,
-        SpanKind::Server => 2,
-        SpanKind::Client => 3,
-        SpanKind::Producer => 4,
-        SpanKind::Consumer => 5,
-    }
 }
 
 fn attributes<'a>(out: &mut Vec<u8>, field: u32, attributes: impl IntoIterator<Item = &'a KeyValue>) {

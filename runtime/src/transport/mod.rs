@@ -7,7 +7,6 @@ mod address;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod http;
-pub(crate) mod json;
 mod options;
 #[cfg(feature = "tls")]
 mod tls;
