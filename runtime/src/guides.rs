@@ -3,5 +3,20 @@
 #[doc = include_str!("../../docs/setup.md")]
 struct Setup;
 
+#[doc = include_str!("../../docs/sampling.md")]
+struct Sampling;
+
+#[doc = include_str!("../../docs/sanitising.md")]
+struct Sanitising;
+
+#[doc = include_str!("../../docs/propagation.md")]
+struct Propagation;
+
+#[doc = include_str!("../../docs/logs.md")]
+struct Logs;
+
+#[doc = include_str!("../../docs/metrics.md")]
+struct Metrics;
+
 #[doc = include_str!("../../docs/troubleshooting.md")]
 struct Troubleshooting;

@@ -180,18 +180,22 @@ fn pipelines_name_what_is_defined_and_nothing_is_defined_in_vain() {
         };
         let service = &configuration["service"];
         assert!(keys(service).iter().all(|key| ["extensions", "pipelines"].contains(key)), "{name}");
-        texts(&service["extensions"]).into_iter().for_each(|id| use_one(&["extensions"], id));
+        for id in texts(&service["extensions"]) {
+            use_one(&["extensions"], id);
+        }
         let pipelines = entries(&service["pipelines"]);
         assert!(!pipelines.is_empty(), "{name} has no pipeline");
         for (id, pipeline) in pipelines {
             assert!(["traces", "metrics"].contains(&type_of(id)), "{name}: {id}");
-            texts(&pipeline["receivers"])
-                .into_iter()
-                .for_each(|id| use_one(&["receivers", "connectors"], id));
-            texts(&pipeline["processors"]).into_iter().for_each(|id| use_one(&["processors"], id));
-            texts(&pipeline["exporters"])
-                .into_iter()
-                .for_each(|id| use_one(&["exporters", "connectors"], id));
+            for (part, sections) in [
+                ("receivers", &["receivers", "connectors"][..]),
+                ("processors", &["processors"]),
+                ("exporters", &["exporters", "connectors"]),
+            ] {
+                for id in texts(&pipeline[part]) {
+                    use_one(sections, id);
+                }
+            }
             for end in ["receivers", "exporters"] {
                 assert!(!texts(&pipeline[end]).is_empty(), "{name}: {id} has no {end}");
             }

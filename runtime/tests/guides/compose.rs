@@ -23,7 +23,7 @@ fn images() -> Vec<(String, String)> {
         for document in load(&path) {
             let mut found = Vec::new();
             leaves(&document, "", &mut found);
-            let of = found.into_iter().filter(|(option, _)| option.ends_with(".image"));
+            let of = found.into_iter().filter(|(option, _)| option.split('.').next_back() == Some("image"));
             images.extend(
                 of.map(|(_, image)| (image.as_str().unwrap().to_owned(), path.display().to_string())),
             );

@@ -2,6 +2,7 @@
 //! the runtime says is what they say it says, and that the configurations among them hold together.
 //!
 //! Their Rust code is tested as documentation (`src/guides.rs`). Nothing here starts a collector or a container.
+#![allow(clippy::pedantic, reason = "tests are read for what they assert")]
 
 #[path = "../exporters/mod.rs"]
 mod exporters;

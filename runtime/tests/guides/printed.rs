@@ -47,7 +47,9 @@ fn an_example_prints_what_the_page_shows() {
                     if !in_order {
                         // The last one has another branch.
                         for lines in [&mut said, &mut shown] {
-                            lines.iter_mut().for_each(|line| *line = line.replace('└', "├"));
+                            for line in lines.iter_mut() {
+                                *line = line.replace('└', "├");
+                            }
                             lines.sort();
                         }
                     }

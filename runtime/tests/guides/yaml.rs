@@ -39,7 +39,11 @@ pub(crate) fn leaves<'a>(yaml: &'a Yaml, path: &str, found: &mut Vec<(String, &'
                 leaves(value, &path, found);
             }
         }
-        Yaml::Array(list) => list.iter().for_each(|value| leaves(value, &format!("{path}[]"), found)),
+        Yaml::Array(list) => {
+            for value in list {
+                leaves(value, &format!("{path}[]"), found);
+            }
+        }
         _ => found.push((path.to_owned(), yaml)),
     }
 }
