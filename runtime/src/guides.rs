@@ -3,6 +3,14 @@
 #[doc = include_str!("../../docs/setup.md")]
 struct Setup;
 
+// Needs what it shows.
+#[cfg(all(feature = "grpc", feature = "zipkin"))]
+#[doc = include_str!("../../docs/exporters.md")]
+struct Exporters;
+
+#[doc = include_str!("../../docs/live.md")]
+struct Live;
+
 #[doc = include_str!("../../docs/sampling.md")]
 struct Sampling;
 

@@ -12,7 +12,7 @@ mod process;
 mod code;
 mod collector;
 mod compose;
-#[cfg(feature = "otlp")]
+#[cfg(all(feature = "otlp", feature = "tls", feature = "zipkin"))]
 mod environment;
 mod links;
 mod masking;

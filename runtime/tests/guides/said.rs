@@ -52,6 +52,20 @@ fn a_failing_exporter() {
     });
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn a_receiver_that_is_away() {
+    says("a_receiver_that_is_away", || {
+        // The port for what is thrown away, where nobody listens.
+        let nobody = traced::otlp::Otlp::http("http://localhost:9").build().unwrap();
+        let tracing = traced::builder("shop").exporter(nobody).install().unwrap();
+        traced::span!("order").run(|| {});
+        crate::exporters::settled(&tracing, |stats| stats.retried > 0);
+        assert_eq!(tracing.stats().dropped.total(), 0);
+        let _ = tracing.shutdown(Duration::ZERO);
+    });
+}
+
 #[test]
 fn a_full_queue() {
     says("a_full_queue", || {
