@@ -23,6 +23,7 @@ struct Propagation;
 #[doc = include_str!("../../docs/logs.md")]
 struct Logs;
 
+#[cfg(feature = "prometheus")]
 #[doc = include_str!("../../docs/metrics.md")]
 struct Metrics;
 

@@ -54,8 +54,10 @@ fn every_file_of_the_guides_is_linked_from_a_page() {
         .flat_map(|page| {
             let folder = page.path.parent().unwrap().to_owned();
             let prose = page.prose();
-            let files =
-                targets(&prose).into_iter().map(move |target| folder.join(target.split('#').next().unwrap()));
+            let files = targets(&prose)
+                .into_iter()
+                .filter(|target| !target.starts_with('#'))
+                .map(move |target| folder.join(target.split('#').next().unwrap()));
             files.filter_map(|file| file.canonicalize().ok()).collect::<Vec<_>>()
         })
         .collect();
