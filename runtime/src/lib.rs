@@ -204,6 +204,9 @@ macro_rules! set {
     ($($tokens:tt)*) => { $crate::__private::set!(($crate) $($tokens)*) };
 }
 
+#[cfg(doctest)]
+mod guides;
+
 /// The README's code, as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
