@@ -3,6 +3,8 @@
 //! A full queue drops the newest spans and counts them. What an exporter says may be tried again is, while newer spans
 //! wait behind it; an exporter that fails for good or panics is counted, and reported once.
 
+mod load;
+mod outlet;
 mod parcel;
 mod pauses;
 
@@ -17,11 +19,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::record::{self, Batch, lock};
+use crate::record::lock;
+use crate::scrub::Scrubber;
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
 use pauses::Pauses;
 
+pub(crate) use load::Load;
+pub(crate) use outlet::Outlet;
 pub(crate) use parcel::{Export, Parcel, Sent};
 
 /// How much room is made for spans that are handed over together; more is found as it is needed.
@@ -65,6 +70,7 @@ impl Default for Pace {
 pub(crate) struct Queue {
     capacity: Capacity,
     pace: Pace,
+    scrubber: Arc<Scrubber>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -123,9 +129,9 @@ impl Stop {
     }
 }
 
-/// As many spans of a batch as there was room for.
+/// As many spans of a load as there was room for.
 struct Waiting {
-    batch: Arc<Batch>,
+    load: Load,
     spans: usize,
 }
 
@@ -159,11 +165,13 @@ impl Queue {
         open: OpenIn,
         capacity: Capacity,
         pace: Pace,
+        scrubber: Arc<Scrubber>,
     ) -> std::io::Result<Arc<Self>> {
-        exporter.prepare(resource, open);
+        exporter.prepare(&scrubber.resource(resource), open);
         // More than there is room for would never come together.
-        let pace = Pace { batch: pace.batch.min(capacity.spans), ..pace };
-        let queue = Arc::new(Self { capacity, pace, state: Mutex::default(), wake: Condvar::new() });
+        let pace = Pace { batch: pace.batch.min(capacity.spans).min(exporter.most()), ..pace };
+        let queue =
+            Arc::new(Self { capacity, pace, scrubber, state: Mutex::default(), wake: Condvar::new() });
         let drained = Arc::clone(&queue);
         std::thread::Builder::new().name("traced-export".to_owned()).spawn(move || {
             // What an exporter does must not be traced in its turn.
@@ -188,23 +196,24 @@ impl Queue {
         state.spans >= self.pace.batch.min(spans.div_ceil(2)) || (state.spans > 0 && state.bytes >= bytes / 2)
     }
 
-    /// Takes as much of a batch as there is room for.
-    pub(crate) fn push(&self, batch: &Arc<Batch>) {
+    /// Takes as much of a load as there is room for.
+    pub(crate) fn push(&self, load: Load) {
+        let (count, bytes) = (load.spans(), load.bytes());
         let mut state = self.lock();
         if state.stop.is_some() {
-            state.counts.dropped.after_shutdown += batch.spans as u64;
+            state.counts.dropped.after_shutdown += count as u64;
             return;
         }
-        let fits = state.bytes + batch.bytes() <= self.capacity.bytes || state.bytes == 0;
+        let fits = state.bytes + bytes <= self.capacity.bytes || state.bytes == 0;
         let room = if fits { self.capacity.spans.saturating_sub(state.spans) } else { 0 };
-        let spans = batch.spans.min(room);
-        state.counts.dropped.queue_full += (batch.spans - spans) as u64;
+        let spans = count.min(room);
+        state.counts.dropped.queue_full += (count - spans) as u64;
         if spans > 0 {
             let waited = self.has_much(&state);
             state.spans += spans;
-            state.bytes += batch.bytes();
+            state.bytes += bytes;
             state.came += 1;
-            state.batches.push_back(Waiting { batch: Arc::clone(batch), spans });
+            state.batches.push_back(Waiting { load, spans });
             if !waited && self.has_much(&state) {
                 self.wake.notify_one();
             }
@@ -302,23 +311,26 @@ impl Queue {
     fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>, pauses: &mut Pauses) {
         let room = || Vec::with_capacity(self.pace.batch.min(BATCH));
         let mut spans = room();
-        for Waiting { batch, spans: count } in batches {
-            let calendar = record::calendar();
-            for record in batch.records().take(count) {
-                record::read(record, &calendar, &mut spans);
+        for Waiting { load, spans: count } in batches {
+            let bytes = load.bytes();
+            load.each(count, &mut spans, |spans| {
                 if spans.len() == self.pace.batch {
-                    self.hand_over(exporter, std::mem::replace(&mut spans, room()), pauses);
+                    self.hand_over(exporter, std::mem::replace(spans, room()), pauses);
                 }
-            }
-            self.lock().bytes -= batch.bytes();
+            });
+            self.lock().bytes -= bytes;
         }
         if !spans.is_empty() {
             self.hand_over(exporter, spans, pauses);
         }
     }
 
-    /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more.
-    fn hand_over(&self, exporter: &dyn Export, spans: Vec<SpanData>, pauses: &mut Pauses) {
+    /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more. It is the one way
+    /// to an exporter: nothing goes there that is not scrubbed.
+    fn hand_over(&self, exporter: &dyn Export, mut spans: Vec<SpanData>, pauses: &mut Pauses) {
+        for span in &mut spans {
+            self.scrubber.span(span);
+        }
         let mut parcel = Parcel::new(spans);
         let count = parcel.count() as u64;
         let begun = Instant::now();

@@ -82,8 +82,11 @@ mod process;
 mod propagation;
 mod record;
 mod route;
+pub mod sampling;
+mod scrub;
 mod setup;
 mod span;
+mod stage;
 pub mod testing;
 
 mod track;
@@ -118,9 +121,10 @@ pub use propagation::{
     AsLink, AsParent, Carrier, Environment, Extract, Inject, Parent, Propagator, UnknownPropagator, extract,
     inject, inject_context,
 };
+pub use scrub::Scrubber;
 pub use setup::{
-    Builder, Dropped, EnvironmentFault, Explanation, ExportError, SetupError, Stats, Tracing, attach_global,
-    builder, init,
+    Builder, Dropped, Early, EnvironmentFault, Explanation, ExportError, SetupError, Stats, Tracing,
+    attach_global, builder, init,
 };
 pub use value::{Attribute, Element};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanLimits};
+use opentelemetry_sdk::trace::{ShouldSample, SpanLimits};
 
 use crate::callsite::Callsite;
 use crate::control::Switches;
@@ -125,8 +125,12 @@ pub(crate) enum Sampler {
     ReadsAttributes,
     /// Does what the parent does, and is asked for roots.
     ParentBased,
+    /// As `ParentBased`, and looks at the attributes of roots.
+    RootsByAttributes,
     /// As `ParentBased`, and keeps every root.
     Always,
+    /// Keeps everything, whatever the parent is.
+    On,
     /// Keeps nothing below what was not kept, and is asked about all else. So does one that keeps nothing at all.
     Never,
 }
@@ -134,12 +138,12 @@ pub(crate) enum Sampler {
 impl Sampler {
     /// What one knows of a sampler that says nothing itself.
     pub(crate) fn of<S: ShouldSample + 'static>(sampler: &S) -> Self {
-        let sampler: &dyn std::any::Any = sampler;
-        match sampler.downcast_ref() {
-            Some(SdkSampler::ParentBased(_)) => Self::ParentBased,
-            Some(SdkSampler::AlwaysOff) => Self::Never,
-            _ => Self::Plain,
-        }
+        crate::sampling::known(sampler)
+    }
+
+    /// Whether attributes are evaluated before it is asked.
+    pub(crate) fn reads_attributes(self) -> bool {
+        matches!(self, Self::ReadsAttributes | Self::RootsByAttributes)
     }
 
     /// The decision on a span, where nobody needs to be asked. `cx` is the context that names the parent.
@@ -148,10 +152,19 @@ impl Sampler {
         // A remote parent may have left the decision to us.
         let parent = parent.filter(|parent| !(parent.is_remote && is_deferred(cx)));
         match (self, parent) {
-            (Self::ParentBased | Self::Always, Some(parent)) => Some(parent.flags.is_sampled()),
-            (Self::Always, None) => Some(true),
+            (Self::ParentBased | Self::RootsByAttributes | Self::Always, Some(parent)) => {
+                Some(parent.flags.is_sampled())
+            }
+            (Self::Always, None) | (Self::On, _) => Some(true),
             (Self::Never, Some(parent)) if !parent.flags.is_sampled() => Some(false),
-            (Self::Plain | Self::ReadsAttributes | Self::ParentBased | Self::Never, _) => None,
+            (
+                Self::Plain
+                | Self::ReadsAttributes
+                | Self::ParentBased
+                | Self::RootsByAttributes
+                | Self::Never,
+                _,
+            ) => None,
         }
     }
 }
@@ -201,7 +214,10 @@ impl Pipeline {
         let is_watched =
             matches!(&self.provider, Provider::Ours(recorder) if !recorder.processors.is_empty());
         match self.sampler() {
-            Sampler::ParentBased | Sampler::Always if is_watched => Sampler::Never,
+            Sampler::ParentBased | Sampler::RootsByAttributes | Sampler::Always if is_watched => {
+                Sampler::Never
+            }
+            Sampler::On if is_watched => Sampler::Plain,
             sampler => sampler,
         }
     }

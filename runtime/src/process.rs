@@ -4,6 +4,7 @@
 //! `SpanData`. Knows nothing of rings and queues, and never lets a hook's panic out.
 
 mod baggage;
+mod ends;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::fields::Fields;
 use crate::record::Extra;
 use crate::value::{Attribute, survive};
 pub(crate) use baggage::BaggageAttributes;
+pub(crate) use ends::Ends;
 
 /// A hook that sees spans start and end, and may add attributes.
 ///
@@ -145,6 +147,15 @@ impl Processors {
         let _deciding = Deciding::enter();
         for processor in &self.0 {
             survive(|| processor.on_start(span));
+        }
+    }
+}
+
+impl Processors {
+    /// Shows them a span that is over.
+    pub(crate) fn end(&self, span: &mut SpanData) {
+        for processor in &self.0 {
+            survive(|| processor.on_end(span));
         }
     }
 }

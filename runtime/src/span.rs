@@ -20,7 +20,7 @@ use crate::exception;
 use crate::fields::Fields;
 use crate::outcome::{self, Failed, Verdict};
 use crate::own::{self, Home, Thread};
-use crate::pipeline::{self, Captured, Pipeline, Provider, Sampler};
+use crate::pipeline::{self, Captured, Pipeline, Provider};
 use crate::propagation::{AsLink, AsParent, adopted};
 use crate::record::{Fault, Parent, Recording, Start};
 use crate::value::Attribute;
@@ -544,8 +544,10 @@ impl Live {
     }
 
     fn is_asked_with_attributes(&self) -> bool {
-        matches!(&self.span, Span::Waiting(waiting)
-            if waiting.pipeline.sampler() == Sampler::ReadsAttributes)
+        let Span::Waiting(waiting) = &self.span else { return false };
+        let Waiting { pipeline, cx, .. } = &**waiting;
+        let sampler = pipeline.sampler();
+        sampler.reads_attributes() && sampler.decide(Parent::of(cx.span().span_context()), cx).is_none()
     }
 
     fn new(site: &'static Callsite, span: Span) -> Box<Self> {

@@ -11,6 +11,7 @@ mod receiver;
 mod report;
 mod row;
 mod scaling;
+mod scrub;
 mod soak;
 
 use std::error::Error;
@@ -37,11 +38,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             scaling::run();
             Ok(())
         }
+        ["scrub"] => {
+            scrub::run();
+            Ok(())
+        }
         ["soak"] => soak::run(),
         // The processes that `process` starts.
         ["load", peer, sink] => load::run(peer, sink),
         ["receive"] => receiver::run(),
-        _ => Err("commands: peers [rounds spans], picture, process, scaling, soak".into()),
+        _ => Err("commands: peers [rounds spans], picture, process, scaling, scrub, soak".into()),
     }
 }
 

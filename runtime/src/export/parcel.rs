@@ -33,6 +33,11 @@ impl Parcel {
         self.count
     }
 
+    /// The spans, for who takes them whatever comes of it.
+    pub(crate) fn take(&mut self) -> Vec<SpanData> {
+        std::mem::take(&mut self.spans)
+    }
+
     /// The spans, packed the first time that they are asked for.
     #[cfg(feature = "transport")]
     pub(crate) fn packed(&mut self, pack: impl FnOnce(&[SpanData]) -> Vec<u8>) -> &bytes::Bytes {
@@ -66,6 +71,11 @@ pub(crate) trait Export: Send {
     fn export(&self, parcel: &mut Parcel, limit: Duration) -> Sent;
     fn flush(&self) -> OTelSdkResult;
     fn shutdown(&self, timeout: Duration) -> OTelSdkResult;
+
+    /// How many spans it takes at once, at most.
+    fn most(&self) -> usize {
+        usize::MAX
+    }
 }
 
 impl<E: SpanExporter + 'static> Export for E {
@@ -87,7 +97,7 @@ impl<E: SpanExporter + 'static> Export for E {
             return exporter.send(parcel, limit);
         }
         // Others know best whether to try again, and have the spans then.
-        let spans = std::mem::take(&mut parcel.spans);
+        let spans = parcel.take();
         match futures_executor::block_on(SpanExporter::export(self, spans)) {
             Ok(()) => Sent::Taken,
             Err(error) => Sent::Refused(error.to_string()),

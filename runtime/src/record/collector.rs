@@ -19,7 +19,7 @@ use super::clock;
 use super::lock;
 use super::ring::{Gauge, Reader};
 use super::slot::{self, Slot};
-use crate::export::{Answer, Queue};
+use crate::export::{Answer, Outlet};
 use crate::pipeline::Alone;
 
 /// How long the collector sleeps: at least, and when nothing has come for a while.
@@ -71,7 +71,7 @@ impl Batch {
 
 /// Where the rings of a pipeline come together.
 pub(crate) struct Collector {
-    queues: Vec<Arc<Queue>>,
+    outlet: Outlet,
     /// Rings that the thread has not seen yet.
     added: Mutex<Vec<Reader>>,
     gauges: Mutex<Gauges>,
@@ -141,10 +141,10 @@ impl fmt::Debug for Collector {
 
 impl Collector {
     /// Starts the thread.
-    pub(crate) fn start(queues: Vec<Arc<Queue>>, budget: usize) -> std::io::Result<Arc<Self>> {
+    pub(crate) fn start(outlet: Outlet, budget: usize) -> std::io::Result<Arc<Self>> {
         clock::note();
         let collector = Arc::new(Self {
-            queues,
+            outlet,
             added: Mutex::default(),
             gauges: Mutex::default(),
             stray: Mutex::default(),
@@ -170,8 +170,8 @@ impl Collector {
         self.process == std::process::id()
     }
 
-    pub(crate) fn queues(&self) -> &[Arc<Queue>] {
-        &self.queues
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// Whether the thread is gone.
@@ -261,9 +261,7 @@ impl Collector {
     }
 
     fn answer(&self, Request { answers, stop }: Request) {
-        for (queue, answer) in self.queues.iter().zip(answers) {
-            queue.ask(answer, stop);
-        }
+        self.outlet.ask(answers, stop);
     }
 
     fn run(&self) {
@@ -341,8 +339,7 @@ impl Collector {
 
     /// Says that spans are lost for want of room, if they are.
     fn say_what_is_lost(&self) -> bool {
-        let in_queues = self.queues.iter().map(|queue| queue.counts().dropped.queue_full).max();
-        let lost = self.totals().no_room + in_queues.unwrap_or_default();
+        let lost = self.totals().no_room + self.outlet.no_room();
         if lost > 0 {
             crate::diagnostics::spans_dropped(lost);
         }
@@ -374,10 +371,7 @@ impl Collector {
 
     fn hand_out(&self, batch: &mut Batch) {
         if batch.spans > 0 {
-            let batch = Arc::new(std::mem::take(batch));
-            for queue in &self.queues {
-                queue.push(&batch);
-            }
+            self.outlet.push(std::mem::take(batch));
         }
     }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status, TraceState};
-use opentelemetry_sdk::trace::SpanLimits;
+use opentelemetry_sdk::trace::{SpanData, SpanLimits};
 
 /// The rare parts of a span.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +88,15 @@ impl Extra {
             + self.events.iter().map(|event| 96 + attributes(&event.attributes)).sum::<usize>()
             + self.links.iter().map(|link| 96 + attributes(&link.attributes)).sum::<usize>()
     }
+}
+
+/// About how many bytes a span holds, itself included.
+pub(crate) fn span_bytes(span: &SpanData) -> usize {
+    let attributes = |list: &[KeyValue]| list.iter().map(bytes).sum::<usize>();
+    size_of::<SpanData>()
+        + attributes(&span.attributes)
+        + span.events.iter().map(|event| 96 + attributes(&event.attributes)).sum::<usize>()
+        + span.links.iter().map(|link| 96 + attributes(&link.attributes)).sum::<usize>()
 }
 
 /// About how many bytes an attribute holds.

@@ -27,6 +27,7 @@ use crate::process::Processors;
 pub(crate) use clock::{Ticks, calendar};
 pub(crate) use collector::{Batch, Collector};
 pub(crate) use extra::Extra;
+pub(crate) use extra::span_bytes;
 pub(crate) use recording::{Fault, Leaf, Parent, Recording, Start};
 pub(crate) use ring::Writer;
 pub(crate) use seat::whole;

@@ -137,11 +137,7 @@ impl Slot {
         match self {
             Self::Other(attribute) => extra::bytes(attribute),
             Self::Extra(extra) => extra.bytes(),
-            Self::Whole(span) => {
-                let attributes = span.attributes.iter().map(extra::bytes).sum::<usize>();
-                let events = span.events.iter().flat_map(|event| &event.attributes);
-                size_of::<SpanData>() + attributes + events.map(extra::bytes).sum::<usize>()
-            }
+            Self::Whole(span) => extra::span_bytes(span),
             _ => 0,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::logs::LoggerProvider;
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample, SpanExporter, SpanLimits};
+use opentelemetry_sdk::trace::{ShouldSample, SpanExporter, SpanLimits, SpanProcessor};
 
 use super::environment::{EnvironmentFault, Named, Told};
 use super::explanation::{CODE_SPEAKS_LAST, Origin, Origins, Setting};
@@ -18,8 +18,10 @@ use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, Pace};
 use crate::filter::{ControlFault, Filter};
 use crate::pipeline::{Policy, Sampler};
-use crate::process::{Processor, Processors};
+use crate::process::{Ends, Processor, Processors};
 use crate::propagation::Propagator;
+use crate::sampling::{self, Tail};
+use crate::scrub::Scrubber;
 
 /// A set-up in the making; see [`builder`](crate::builder).
 #[derive(Debug)]
@@ -38,6 +40,9 @@ pub struct Builder {
     pub(super) filter_fault: Option<ControlFault>,
     pub(super) processors: Processors,
     pub(super) baggage_attributes: Vec<String>,
+    pub(super) scrubber: Arc<Scrubber>,
+    pub(super) tail: Option<Tail>,
+    pub(super) observers: Observers,
     pub(super) exporters: Exporters,
     /// What else there is to tell of those that the environment named.
     pub(super) exporter_settings: Vec<(String, String, Origin)>,
@@ -60,6 +65,16 @@ impl Exporters {
             Some(exporters) if exporters.is_empty() => "none".to_owned(),
             Some(exporters) => exporters.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", "),
         }
+    }
+}
+
+/// Sinks that see all there is, before it is chosen from.
+#[derive(Default)]
+pub(super) struct Observers(pub(super) Vec<Box<dyn Export>>);
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observers").field(&self.0.len()).finish()
     }
 }
 
@@ -88,7 +103,39 @@ impl Builder {
 
     /// An exporter, as often as called; each has a queue and a thread of its own. Without any, the console. They replace
     /// those that the environment named before.
-    pub fn exporter<E: SpanExporter + 'static>(mut self, exporter: E) -> Self {
+    pub fn exporter<E: SpanExporter + 'static>(self, exporter: E) -> Self {
+        let name = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Console>() {
+            Named::Console.name()
+        } else {
+            std::any::type_name::<E>()
+        };
+        self.export_to(Box::new(exporter), name)
+    }
+
+    /// A span processor of the SDK, for its `on_end`: like an exporter, with a queue and a thread of its own, beside those of
+    /// [`exporter`](Self::exporter), or in their place where there are none. As often as called.
+    ///
+    /// ```
+    /// use opentelemetry_sdk::trace::BatchSpanProcessor;
+    ///
+    /// #[traced::traced]
+    /// fn order() {}
+    ///
+    /// let batch = BatchSpanProcessor::builder(traced::Console::new()).build();
+    /// let tracing = traced::builder("shop").sdk_processor(batch).install()?;
+    /// order();
+    /// tracing.flush()?;
+    /// assert_eq!(tracing.stats().exported, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It gets spans that are scrubbed, one by one, some time after they have ended. One during which it panics counts as
+    /// `export_failed`. Its `on_start` is never called: there is no span of the SDK's. See [`processor`](Self::processor).
+    pub fn sdk_processor<P: SpanProcessor + 'static>(self, processor: P) -> Self {
+        self.export_to(Box::new(Ends(processor)), std::any::type_name::<P>())
+    }
+
+    fn export_to(mut self, exporter: Box<dyn Export>, name: &'static str) -> Self {
         if self.origins.of(Setting::Exporters) != Origin::Code {
             self.exporters.0 = None;
         }
@@ -98,12 +145,7 @@ impl Builder {
             }
         }
         self.origins.say(Setting::Exporters, Origin::Code);
-        let name = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Console>() {
-            Named::Console.name()
-        } else {
-            std::any::type_name::<E>()
-        };
-        self.exporters.0.get_or_insert_default().push((Box::new(exporter), name));
+        self.exporters.0.get_or_insert_default().push((exporter, name));
         self
     }
 
@@ -172,14 +214,7 @@ impl Builder {
 
     fn sample<S: ShouldSample + 'static>(mut self, sampler: S, known: Sampler) -> Self {
         self.origins.say(Setting::Sampler, Origin::Code);
-        self.sampler_name = match (&sampler as &dyn std::any::Any).downcast_ref() {
-            Some(SdkSampler::AlwaysOn) => "always_on".to_owned(),
-            Some(SdkSampler::AlwaysOff) => "always_off".to_owned(),
-            Some(SdkSampler::TraceIdRatioBased(ratio)) => format!("traceidratio, {ratio}"),
-            // What a sampler says about itself may be anything.
-            Some(SdkSampler::ParentBased(_)) => "parentbased".to_owned(),
-            _ => std::any::type_name::<S>().to_owned(),
-        };
+        self.sampler_name = sampling::name_of(&sampler);
         self.policy.sampler = known;
         self.sampler = Deciding { sampler: Box::new(sampler), is_ours: false };
         self
@@ -201,6 +236,40 @@ impl Builder {
     /// A hook that sees spans start and end, as often as called; they are asked in that order. See [`Processor`].
     pub fn processor(mut self, processor: impl Processor) -> Self {
         self.processors.0.push(Arc::new(processor));
+        self
+    }
+
+    /// Tail sampling in this process: a trace is held until it is over here, and kept or not then. Default: all go. See
+    /// [`Tail`].
+    pub fn tail(mut self, tail: Tail) -> Self {
+        self.origins.say(Setting::Tail, Origin::Code);
+        self.tail = Some(tail);
+        self
+    }
+
+    /// A sink that sees every span, also those that tail sampling does not keep. It has a queue and a thread of its own, is
+    /// flushed and shut down with the exporters, and does not count in `stats()`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "metrics are made of all spans"))]
+    pub(crate) fn observer(mut self, observer: impl Export + 'static) -> Self {
+        self.observers.0.push(Box::new(observer));
+        self
+    }
+
+    /// What is taken out of every span before any exporter gets it. Default: values of keys that look secret, and what looks
+    /// like a token, a card number or a private key; see [`Scrubber`].
+    ///
+    /// ```
+    /// use traced::Scrubber;
+    ///
+    /// let tracing = traced::builder("shop").scrub(Scrubber::new().emails().key("order.note")).install()?;
+    /// assert!(tracing.explain().to_string().contains("scrubber: secret keys, patterns, e-mail addresses, 1 key more (code)"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    ///
+    /// It runs on the threads of the exporters, for all of them. What [`logs`](Self::logs) gets is not scrubbed here.
+    pub fn scrub(mut self, scrubber: Scrubber) -> Self {
+        self.origins.say(Setting::Scrubber, Origin::Code);
+        self.scrubber = Arc::new(scrubber);
         self
     }
 

@@ -26,6 +26,9 @@ pub(super) enum Setting {
     ValueBytes,
     CodeAttributes,
     Exceptions,
+    Tail,
+    Processors,
+    Scrubber,
 }
 
 impl Setting {
@@ -49,6 +52,9 @@ impl Setting {
             Self::ValueBytes => "text, bytes",
             Self::CodeAttributes => "code attributes",
             Self::Exceptions => "exceptions",
+            Self::Tail => "tail sampling",
+            Self::Processors => "processors",
+            Self::Scrubber => "scrubber",
         }
     }
 }
@@ -175,7 +181,7 @@ pub(super) fn is_secret(text: &str) -> bool {
     const WORDS: [&str; 9] =
         ["passw", "secret", "token", "api_key", "apikey", "api-key", "auth", "credential", "private"];
     let text = text.to_lowercase();
-    WORDS.iter().any(|word| text.contains(word))
+    WORDS.iter().any(|word| text.contains(word)) || crate::scrub::secret(&text).is_some()
 }
 
 /// Text that came from outside: without control characters, and not too long.

@@ -166,12 +166,13 @@ impl Running {
         if !self.collector.is_here() {
             return Err(ExportError::Forked);
         }
+        let outlet = self.collector.outlet();
         // A time too far away to be told is for ever.
         let until = Instant::now().checked_add(timeout);
-        let (answers, answered): (Vec<_>, Vec<_>) = self.collector.queues().iter().map(|_| channel()).unzip();
+        let (answers, answered): (Vec<_>, Vec<_>) = outlet.asked().map(|_| channel()).unzip();
         self.collector.ask(answers, stop);
         let mut result = Ok(());
-        for (queue, answer) in self.collector.queues().iter().zip(answered) {
+        for (queue, answer) in outlet.asked().zip(answered) {
             let answer = match until {
                 Some(until) => answer.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
                 None => answer.recv().ok(),
@@ -184,6 +185,9 @@ impl Running {
                 result = Err(error);
             }
         }
+        if stop.is_some() && result.is_err() {
+            outlet.give_up(timeout);
+        }
         result
     }
 }
@@ -191,17 +195,20 @@ impl Running {
 /// What became of the spans on the way to each exporter; where there is none, once.
 pub(super) fn by_exporter(collector: &Collector) -> Vec<Stats> {
     let totals = collector.totals();
-    let is_over = collector.is_over() && collector.queues().iter().all(|queue| queue.is_over());
+    let outlet = collector.outlet();
+    let staged = outlet.staged();
+    let is_over = collector.is_over() && outlet.is_over();
     let stats = |counts: Counts| {
         let mut dropped = Dropped {
-            queue_full: counts.dropped.queue_full + totals.no_room,
-            after_shutdown: counts.dropped.after_shutdown + totals.too_late,
+            queue_full: counts.dropped.queue_full + staged.dropped.queue_full + totals.no_room,
+            after_shutdown: counts.dropped.after_shutdown + staged.dropped.after_shutdown + totals.too_late,
+            not_kept: staged.dropped.not_kept,
             ..counts.dropped
         };
         let open = totals.started.saturating_sub(totals.ended);
         let gone = open + counts.exported + dropped.total();
         let mut waiting = totals.started.saturating_sub(gone);
-        if collector.queues().is_empty() {
+        if outlet.queues().is_empty() {
             dropped.no_exporter = std::mem::take(&mut waiting);
         }
         if is_over {
@@ -215,9 +222,10 @@ pub(super) fn by_exporter(collector: &Collector) -> Vec<Stats> {
             exported: counts.exported,
             dropped,
             retried: counts.retried,
+            early: staged.early,
         }
     };
-    match collector.queues() {
+    match outlet.queues() {
         [] => vec![stats(Counts::default())],
         queues => queues.iter().map(|queue| stats(queue.counts())).collect(),
     }

@@ -19,12 +19,14 @@ use super::guard::{Running, Tracing};
 use crate::console::Console;
 use crate::control::{Rate, Rated, Switches};
 use crate::exception::Exceptions;
-use crate::export::{Capacity, Export, OpenIn, Pace, Queue};
+use crate::export::{Capacity, Export, OpenIn, Outlet, Pace, Queue};
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::process::BaggageAttributes;
 use crate::propagation::{self, Propagator};
 use crate::record::{Collector, Recorder, Sink};
 use crate::route;
+use crate::scrub::Scrubber;
+use crate::stage::{Acts, Stage};
 
 impl Builder {
     /// Installs the set-up: for every traced function, and for spans that other code makes through
@@ -72,8 +74,17 @@ impl Builder {
         let exporters = self.exporters.0.unwrap_or_else(console);
         #[cfg(feature = "metrics")]
         let names = exporters.iter().map(|(_, name)| *name).collect();
-        let collector =
-            start(exporters, &resource, self.capacity, self.pace).map_err(SetupError::NoThread)?;
+        // Those of ours have nothing to do when a span ends.
+        let acts = Acts { processors: self.processors.clone(), tail: self.tail };
+        let sinks = Sinks {
+            exporters: exporters.into_iter().map(|(exporter, _)| exporter).collect(),
+            observers: self.observers.0,
+            resource,
+            capacity: self.capacity,
+            pace: self.pace,
+            scrubber: self.scrubber,
+        };
+        let collector = sinks.start(acts).map_err(SetupError::NoThread)?;
         if !self.baggage_attributes.is_empty() {
             // Before the program's own, which see them.
             self.processors.0.insert(0, Arc::new(BaggageAttributes(self.baggage_attributes)));
@@ -85,7 +96,7 @@ impl Builder {
         let pipeline = Pipeline::new(Provider::Ours(recorder), self.policy, self.exceptions);
         let pipeline = Arc::new(pipeline.with_switches(switches));
         if pipeline::install(Arc::clone(&pipeline)).is_err() {
-            let unheard = collector.queues().iter().map(|_| channel().0).collect();
+            let unheard = collector.outlet().asked().map(|_| channel().0).collect();
             collector.ask(unheard, Some(Duration::ZERO));
             return Err(SetupError::AlreadyInstalled);
         }
@@ -144,7 +155,9 @@ impl Builder {
         resource: &BTreeMap<Key, (Value, Origin)>,
     ) -> Explanation {
         for (key, (value, origin)) in resource {
-            explanation.attribute(key.as_str(), &value.as_str(), *origin);
+            // Also where nothing is scrubbed: this is printed.
+            let shown = Scrubber::new().shown(self.scrubber.shown(KeyValue::new(key.clone(), value.clone())));
+            explanation.attribute(key.as_str(), &shown.value.as_str(), *origin);
         }
         let limits = &self.policy.limits;
         let batch = match (self.pace.batch, self.capacity.spans) {
@@ -173,6 +186,9 @@ impl Builder {
             (Setting::ValueBytes, self.max_value_bytes.to_string()),
             (Setting::CodeAttributes, self.policy.code_attributes.to_string()),
             (Setting::Exceptions, self.exceptions.name().to_owned()),
+            (Setting::Tail, self.tail.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string)),
+            (Setting::Processors, self.processors.0.len().to_string()),
+            (Setting::Scrubber, self.scrubber.to_string()),
         ] {
             explanation.setting(setting, value, self.origins.of(setting));
         }
@@ -192,33 +208,53 @@ fn propagate(propagators: Option<Vec<Propagator>>) {
     opentelemetry::global::set_text_map_propagator(propagation::configured());
 }
 
-/// Starts the threads: one for each exporter, and the one that serves them.
-fn start(
-    exporters: Vec<(Box<dyn Export>, &'static str)>,
-    resource: &Resource,
+/// Where spans go, and how.
+struct Sinks {
+    exporters: Vec<Box<dyn Export>>,
+    observers: Vec<Box<dyn Export>>,
+    resource: Resource,
     capacity: Capacity,
     pace: Pace,
-) -> std::io::Result<Arc<Collector>> {
-    let open: OpenIn = Arc::new(|trace| {
-        pipeline::installed().map_or(0, |pipeline| match pipeline.provider() {
-            Provider::Ours(recorder) => recorder.open_in(trace),
-            Provider::Foreign(_) => 0,
-        })
-    });
-    let mut queues: Vec<Arc<Queue>> = Vec::new();
-    let started = exporters
-        .into_iter()
-        .try_for_each(|(exporter, _)| {
-            queues.push(Queue::start(exporter, resource, Arc::clone(&open), capacity, pace)?);
-            Ok(())
-        })
-        .and_then(|()| Collector::start(queues.clone(), capacity.bytes));
-    if started.is_err() {
-        for queue in &queues {
-            queue.ask(channel().0, Some(Duration::ZERO));
+    scrubber: Arc<Scrubber>,
+}
+
+impl Sinks {
+    /// Starts the threads: one for each exporter, the one that serves them, and one between where there is something to do.
+    fn start(self, acts: Acts) -> std::io::Result<Arc<Collector>> {
+        let Self { exporters, observers, resource, capacity, pace, scrubber } = self;
+        let open: OpenIn = Arc::new(|trace| {
+            pipeline::installed().map_or(0, |pipeline| match pipeline.provider() {
+                Provider::Ours(recorder) => recorder.open_in(trace),
+                Provider::Foreign(_) => 0,
+            })
+        });
+        let mut started: Vec<Arc<Queue>> = Vec::new();
+        let exports = exporters.len();
+        let begun = exporters
+            .into_iter()
+            .chain(observers)
+            .try_for_each(|exporter| {
+                let (open, scrubber) = (Arc::clone(&open), Arc::clone(&scrubber));
+                started.push(Queue::start(exporter, &resource, open, capacity, pace, scrubber)?);
+                Ok(())
+            })
+            .and_then(|()| {
+                let (queues, observers) = started.split_at(exports);
+                let (queues, observers) = (queues.to_vec(), observers.to_vec());
+                let stage = if acts.is_empty() {
+                    None
+                } else {
+                    Some(Stage::start(acts, queues.clone(), observers.clone(), capacity)?)
+                };
+                Collector::start(Outlet::new(queues, observers, stage), capacity.bytes)
+            });
+        if begun.is_err() {
+            for queue in &started {
+                queue.ask(channel().0, Some(Duration::ZERO));
+            }
         }
+        begun
     }
-    started
 }
 
 /// Where exceptions are recorded.

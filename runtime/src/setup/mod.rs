@@ -45,7 +45,7 @@ pub use explanation::Explanation;
 pub(crate) use explanation::clean;
 pub use fault::{ExportError, SetupError};
 pub use guard::Tracing;
-pub use stats::{Dropped, Stats};
+pub use stats::{Dropped, Early, Stats};
 
 /// How much may wait, unless the set-up says otherwise.
 const SPANS: usize = 65_536;
@@ -97,6 +97,9 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         filter_fault: None,
         processors: Processors::default(),
         baggage_attributes: Vec::new(),
+        scrubber: Arc::default(),
+        tail: None,
+        observers: builder::Observers::default(),
         exporters: builder::Exporters(None),
         exporter_settings: Vec::new(),
         capacity: Capacity { spans: SPANS, bytes: BYTES },

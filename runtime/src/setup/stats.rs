@@ -19,6 +19,18 @@ pub struct Stats {
     pub dropped: Dropped,
     /// Tries to hand spans over that failed and were not the last: the receiver was away, or had too much to do.
     pub retried: u64,
+    /// Traces that tail sampling decided before their root had ended.
+    pub early: Early,
+}
+
+/// Why [tail sampling](crate::sampling::Tail) decided traces before their root had ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Early {
+    /// They were held for as long as it has patience.
+    pub too_old: u64,
+    /// They were the oldest when there was no room for more.
+    pub no_room: u64,
 }
 
 /// Why spans were lost.
@@ -35,6 +47,8 @@ pub struct Dropped {
     pub after_shutdown: u64,
     /// There is no exporter: the environment says `none`.
     pub no_exporter: u64,
+    /// Tail sampling did not keep their trace.
+    pub not_kept: u64,
 }
 
 impl Dropped {
@@ -44,14 +58,15 @@ impl Dropped {
     }
 
     /// Each reason by its name, with the spans it cost.
-    pub(crate) fn by_reason(&self) -> [(&'static str, u64); 5] {
-        let Self { queue_full, export_failed, rejected, after_shutdown, no_exporter } = *self;
+    pub(crate) fn by_reason(&self) -> [(&'static str, u64); 6] {
+        let Self { queue_full, export_failed, rejected, after_shutdown, no_exporter, not_kept } = *self;
         [
             ("queue_full", queue_full),
             ("export_failed", export_failed),
             ("rejected", rejected),
             ("after_shutdown", after_shutdown),
             ("no_exporter", no_exporter),
+            ("not_kept", not_kept),
         ]
     }
 }

@@ -90,6 +90,9 @@ attributes of a link: 128 (default)
 text, bytes: 256 (OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT)
 code attributes: false (code)
 exceptions: span events (default)
+tail sampling: off (default)
+processors: 0 (default)
+scrubber: secret keys, patterns (default)
 ignored: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` wins
 ignored: OTEL_EXPORTER_OTLP_HEADERS: there is no exporter `otlp`
 ignored: OTEL_RESOURCE_ATTRIBUTES: its `service.name` alone, which `OTEL_SERVICE_NAME` says
@@ -262,7 +265,7 @@ the environment says what cannot be done:
 #[test]
 fn samplers_of_the_environment_take_the_short_ways() {
     for (name, argument, expected) in [
-        ("always_on", "", Sampler::Plain),
+        ("always_on", "", Sampler::On),
         ("always_off", "", Sampler::Never),
         ("traceidratio", "0.5", Sampler::Plain),
         ("parentbased_always_on", "", Sampler::Always),
@@ -386,4 +389,46 @@ fn a_name_that_nobody_knows_is_told_with_the_nearest() {
     let off = in_an_environment(builder("checkout"), &[("OTEL_SDK_DISABLED", "true")]);
     let off = off.tell_unknown([OsString::from("OTEL_TRACE_EXPORTER")].into_iter());
     assert_eq!(off.origins.ignored, []);
+}
+
+#[test]
+fn an_observer_sees_what_tail_sampling_does_not_keep_and_counts_for_nothing() {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use opentelemetry::trace::{Span as _, Tracer as _};
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+
+    /// Keeps the names of spans of this test: others may run beside it.
+    #[derive(Debug, Clone, Default)]
+    struct Names(Arc<Mutex<Vec<String>>>);
+
+    impl SpanExporter for Names {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            let names =
+                batch.iter().map(|span| span.name.to_string()).filter(|name| name.starts_with("observed"));
+            self.0.lock().unwrap().extend(names);
+            Ok(())
+        }
+    }
+
+    for tail in [None, Some(crate::sampling::Tail::new())] {
+        let (observer, exporter) = (Names::default(), Names::default());
+        let mut builder = builder("test").exporter(exporter.clone()).observer(observer.clone());
+        let is_kept = tail.is_none();
+        builder.tail = tail;
+        let tracing = builder.install().unwrap();
+        let pipeline = pipeline::installed().unwrap();
+        let tracer = pipeline.tracer(opentelemetry::InstrumentationScope::default());
+        (0..3).for_each(|n| tracer.start(format!("observed {n}")).end());
+        assert_eq!(tracing.flush(), Ok(()));
+        let names = ["observed 0", "observed 1", "observed 2"];
+        assert_eq!(*observer.0.lock().unwrap(), names);
+        assert_eq!(*exporter.0.lock().unwrap(), if is_kept { &names[..] } else { &[] });
+        assert_eq!(tracing.shutdown(Duration::from_secs(30)), Ok(()));
+        let stats = tracing.stats();
+        assert_eq!(stats.started, stats.open + stats.waiting + stats.exported + stats.dropped.total());
+        assert!(if is_kept { stats.exported >= 3 } else { stats.dropped.not_kept >= 3 }, "{stats:?}");
+    }
 }
