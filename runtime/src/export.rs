@@ -328,11 +328,19 @@ impl Queue {
     /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more. It is the one way
     /// to an exporter: nothing goes there that is not scrubbed.
     fn hand_over(&self, exporter: &dyn Export, mut spans: Vec<SpanData>, pauses: &mut Pauses) {
-        for span in &mut spans {
-            self.scrubber.span(span);
+        let count = spans.len() as u64;
+        let is_clean = survive(|| {
+            for span in &mut spans {
+                self.scrubber.span(span);
+            }
+        });
+        if is_clean.is_none() {
+            // What might have a secret in it goes nowhere.
+            self.lock().exporting -= spans.len();
+            let lost = Dropped { export_failed: count, ..Dropped::default() };
+            return self.lose(lost, "the scrubber panicked");
         }
         let mut parcel = Parcel::new(spans);
-        let count = parcel.count() as u64;
         let begun = Instant::now();
         loop {
             let stop = self.lock().stop;
