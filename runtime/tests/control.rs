@@ -313,20 +313,43 @@ fn what_was_changed_is_explained() {
     assert!(tracing.explain().to_string().contains("sampler: parentbased_always_on (default)\n"));
 }
 
+/// Ends the threads of a test, also where it fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn changes_while_ten_threads_trace_are_seen_soon_and_never_torn() {
     let _turn = turn();
     let keeps = exporters::does(|_| Ok(()));
     let tracing = traced::builder("test").queue(1 << 20).exporter(keeps).install().unwrap();
     let control = tracing.control();
-    let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    let stop = AtomicBool::new(false);
+    let calls: [AtomicU64; 10] = Default::default();
+    // Whoever was in the middle of a call when this is asked has ended it, and made so many more.
+    let every_thread_calls = |times: u64| {
+        let begun = Instant::now();
+        let before: Vec<_> = calls.iter().map(|calls| calls.load(Ordering::SeqCst)).collect();
+        for (calls, before) in calls.iter().zip(before) {
+            while calls.load(Ordering::SeqCst) < before + 1 + times {
+                assert!(begun.elapsed() < LONG);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..10 {
-            scope.spawn(|| {
+        let _stop = Stop(&stop);
+        for calls in &calls {
+            let stop = &stop;
+            scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     orders::place();
                     global::tracer("other").in_span("other", |_| cache::get());
-                    calls.fetch_add(1, Ordering::Relaxed);
+                    calls.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
@@ -349,23 +372,15 @@ fn changes_while_ten_threads_trace_are_seen_soon_and_never_torn() {
         control.resume();
         control.reset_sample_rate();
         control.set_filter("off").unwrap();
-        // Whoever was in the middle of a call ends it; then there is silence.
-        let after = calls.load(Ordering::Relaxed) + 20;
-        while calls.load(Ordering::Relaxed) < after {
-            std::thread::yield_now();
-        }
+        every_thread_calls(1);
         let started = tracing.stats().started;
-        let later = calls.load(Ordering::Relaxed) + 200;
-        while calls.load(Ordering::Relaxed) < later {
-            std::thread::yield_now();
-        }
+        every_thread_calls(20);
         assert_eq!(tracing.stats().started, started);
         control.set_filter("").unwrap();
-        while tracing.stats().started < started + 100 {
-            assert!(begun.elapsed() < LONG);
-            std::thread::yield_now();
-        }
-        stop.store(true, Ordering::Relaxed);
+        every_thread_calls(1);
+        let started = tracing.stats().started;
+        every_thread_calls(1);
+        assert!(tracing.stats().started >= started + 10 * 6);
     });
     tracing.shutdown(LONG).unwrap();
     let stats = tracing.stats();
