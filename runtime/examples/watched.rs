@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let memory = Memory::new().traces(500);
     let metrics = traced::metrics::serve(("127.0.0.1", port(9464)))?;
-    let tracing = traced::builder("watched").exporter(memory.clone()).exporter(metrics.spans()).install()?;
+    let tracing = traced::builder("watched").exporter(memory.clone()).observer(metrics.spans()).install()?;
     metrics.observe(&tracing);
     let traces = serve_traces(([127, 0, 0, 1], port(9465)).into(), memory)?;
     println!("http://{traces}/traces and http://{}/metrics", metrics.address());

@@ -34,7 +34,7 @@ pub struct Endpoint {
 /// fn checkout() {}
 ///
 /// let metrics = traced::metrics::serve("127.0.0.1:0")?; // 9464 is the usual port
-/// let tracing = traced::builder("shop").exporter(metrics.spans()).install()?;
+/// let tracing = traced::builder("shop").observer(metrics.spans()).install()?;
 /// metrics.observe(&tracing);
 /// checkout();
 /// tracing.flush()?;

@@ -31,7 +31,7 @@ const BOUNDS: [f64; 16] =
 /// # fn checkout(tenant: &str) {}
 /// let meters = SdkMeterProvider::builder().build(); // with the reader of your choice
 /// let metrics = SpanMetrics::new(&meters.meter("checkout")).attribute("tenant");
-/// let tracing = traced::builder("checkout").exporter(metrics).install()?;
+/// let tracing = traced::builder("checkout").observer(metrics).install()?;
 /// checkout("blue");
 /// # tracing.shutdown(std::time::Duration::from_secs(5))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,7 +42,8 @@ const BOUNDS: [f64; 16] =
 /// the attributes `service.name`, `span.name`, `span.kind` (`SPAN_KIND_SERVER`), `status.code` (`STATUS_CODE_ERROR`), and
 /// those [chosen](Self::attribute).
 ///
-/// It counts every span that reaches it, of every [kind](Self::kinds): what a head sampler leaves out is in no metric.
+/// It counts every span that reaches it, of every [kind](Self::kinds). As an [`observer`](crate::Builder::observer) it sees
+/// those as well that tail sampling does not keep; what a head sampler leaves out is in no metric.
 ///
 /// It tells 1,000 combinations of attributes apart, [unless told otherwise](Self::combinations). Spans of further ones are
 /// counted under `otel.metric.overflow = true`, with their kind and status and without their name, so that rates and errors

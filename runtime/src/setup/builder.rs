@@ -68,13 +68,19 @@ impl Exporters {
     }
 }
 
-/// Sinks that see all there is, before it is chosen from.
+/// Sinks that see all there is, before it is chosen from, with their names.
 #[derive(Default)]
-pub(super) struct Observers(pub(super) Vec<Box<dyn Export>>);
+pub(super) struct Observers(pub(super) Vec<(Box<dyn Export>, &'static str)>);
+
+impl Observers {
+    pub(super) fn names(&self) -> String {
+        self.0.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    }
+}
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observers").field(&self.0.len()).finish()
+        f.debug_tuple("Observers").field(&self.names()).finish()
     }
 }
 
@@ -247,11 +253,12 @@ impl Builder {
         self
     }
 
-    /// A sink that sees every span, also those that tail sampling does not keep. It has a queue and a thread of its own, is
-    /// flushed and shut down with the exporters, and does not count in `stats()`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "metrics are made of all spans"))]
-    pub(crate) fn observer(mut self, observer: impl Export + 'static) -> Self {
-        self.observers.0.push(Box::new(observer));
+    /// An exporter that sees every span that is recorded, also those that [tail sampling](Self::tail) does not keep; as often
+    /// as called. It is beside the exporters and replaces none of them, has a queue and a thread of its own, is flushed and
+    /// shut down with them, and does not count in `stats()`. `metrics::SpanMetrics` is such a one.
+    pub fn observer<E: SpanExporter + 'static>(mut self, observer: E) -> Self {
+        self.origins.say(Setting::Observers, Origin::Code);
+        self.observers.0.push((Box::new(observer), std::any::type_name::<E>()));
         self
     }
 

@@ -9,6 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Setting {
     Exporters,
+    Observers,
     Sampler,
     Filter,
     Propagators,
@@ -35,6 +36,7 @@ impl Setting {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Exporters => "exporters",
+            Self::Observers => "observers",
             Self::Sampler => "sampler",
             Self::Filter => "filter",
             Self::Propagators => "propagators",

@@ -78,7 +78,7 @@ impl Builder {
         let acts = Acts { processors: self.processors.clone(), tail: self.tail };
         let sinks = Sinks {
             exporters: exporters.into_iter().map(|(exporter, _)| exporter).collect(),
-            observers: self.observers.0,
+            observers: self.observers.0.into_iter().map(|(observer, _)| observer).collect(),
             resource,
             capacity: self.capacity,
             pace: self.pace,
@@ -167,6 +167,10 @@ impl Builder {
         explanation.setting(Setting::Exporters, self.exporters.names(), self.origins.of(Setting::Exporters));
         for (name, value, origin) in &self.exporter_settings {
             explanation.exporter_setting(name.clone(), value.clone(), *origin);
+        }
+        if !self.observers.0.is_empty() {
+            let names = self.observers.names();
+            explanation.setting(Setting::Observers, names, self.origins.of(Setting::Observers));
         }
         for (setting, value) in [
             (Setting::Sampler, self.sampler_name.clone()),
