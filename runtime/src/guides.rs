@@ -20,6 +20,7 @@ struct Sanitising;
 #[doc = include_str!("../../docs/propagation.md")]
 struct Propagation;
 
+#[cfg(all(feature = "tracing", feature = "log"))]
 #[doc = include_str!("../../docs/logs.md")]
 struct Logs;
 

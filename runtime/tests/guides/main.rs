@@ -12,10 +12,13 @@ mod process;
 mod code;
 mod collector;
 mod compose;
+#[cfg(unix)]
+mod ending;
 #[cfg(all(feature = "otlp", feature = "tls", feature = "zipkin"))]
 mod environment;
 mod links;
 mod masking;
+mod named;
 mod page;
 mod printed;
 mod said;
