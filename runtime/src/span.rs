@@ -478,28 +478,32 @@ impl Live {
         if thread.is_deciding {
             return Glance::Nothing;
         }
+        Context::map_current(|cx| Self::look(site, thread, cx))
+    }
+
+    /// As `glance`, at the current context.
+    #[inline(never)]
+    fn look(site: &'static Callsite, thread: &mut Thread, cx: &Context) -> Glance {
         let Thread { leaves, spare, home, .. } = thread;
         let Some(home) = Home::present(home) else { return Glance::Other };
-        Context::map_current(|cx| {
-            if cx.is_telemetry_suppressed() {
-                return Glance::Nothing;
-            }
-            let span = cx.span();
-            let span = span.span_context();
-            let parent = match leaves.last() {
-                Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
-                _ => Parent::of(span),
-            };
-            match home.pipeline.policy.sampler.decide(parent, cx) {
-                Some(false) => return Glance::Nothing,
-                Some(true)
-                    if !home.is_watched
-                        && *span.trace_state() == TraceState::NONE
-                        && (parent.is_some() || adopted(cx).is_none()) => {}
-                _ => return Glance::Other,
-            }
-            Glance::Started(Self::child(site, home, spare.pop(), parent, cx))
-        })
+        if cx.is_telemetry_suppressed() {
+            return Glance::Nothing;
+        }
+        let span = cx.span();
+        let span = span.span_context();
+        let parent = match leaves.last() {
+            Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
+            _ => Parent::of(span),
+        };
+        match home.pipeline.policy.sampler.decide(parent, cx) {
+            Some(false) => return Glance::Nothing,
+            Some(true)
+                if !home.is_watched
+                    && *span.trace_state() == TraceState::NONE
+                    && (parent.is_some() || adopted(cx).is_none()) => {}
+            _ => return Glance::Other,
+        }
+        Glance::Started(Self::child(site, home, spare.pop(), parent, cx))
     }
 
     /// A call whose span is our recorder's and sampled, started.

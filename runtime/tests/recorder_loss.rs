@@ -1008,7 +1008,10 @@ fn the_limits_of_a_span_are_those_of_the_set_up() {
 }
 
 #[test]
-#[cfg_attr(feature = "internal-logs", ignore = "with `internal-logs` it is said by OpenTelemetry's diagnostics")]
+#[cfg_attr(
+    feature = "internal-logs",
+    ignore = "with `internal-logs` it is said by OpenTelemetry's diagnostics"
+)]
 fn that_spans_are_lost_is_said_once() {
     const TEST: &str = "that_spans_are_lost_is_said_once";
     if let Some(ran) = process::of_its_own(TEST, Duration::from_secs(45)) {

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
 use super::clock::{self, Ticks};
 use super::extra::Extra;
 use super::seat::{Handle, Seat, halves, number};
-use super::slot::{self, Head, Slot};
+use super::slot::{self, Head, Parcel, Pieces, Slot};
 use super::{Recorder, Sink};
 use crate::callsite::Callsite;
 use crate::exception::{self, Exception};
@@ -301,12 +301,12 @@ impl Recording {
             Sink::Capture(captured) => {
                 let head = self.head(site, self.started);
                 let extra = self.extra.clone();
-                let attributes =
-                    fields.to_key_values().into_iter().map(|attribute| Slot::Other(Box::new(attribute)));
-                let behind: Vec<_> = attributes.chain(extra.map(Slot::Extra)).collect();
+                let attributes = fields.to_key_values().into_iter();
+                let attributes = attributes.map(|attribute| Parcel::Attribute(Box::new(attribute)));
+                let behind: Vec<_> = attributes.chain(extra.map(Parcel::Extra)).collect();
                 captured.begun(|record| {
-                    record.push(head.slot(behind.len()));
-                    record.extend(behind);
+                    record.slots.push(head.slot(behind.len()));
+                    behind.into_iter().for_each(|parcel| record.push(parcel));
                 });
             }
             Sink::Exporters(collector) if samples => own::started(self.generation, collector),
@@ -420,10 +420,10 @@ impl Recording {
         self.seat.leave();
         home.writer.ended();
         if let Some(extra) = self.extra.take() {
-            fields.slots().push(Slot::Extra(extra));
+            fields.pieces().push(Parcel::Extra(extra));
         }
-        let slots = fields.slots();
-        home.writer.write(head.slot(slots.len()), slots);
+        let pieces = fields.pieces();
+        home.writer.write(head.slot(pieces.slots.len()), pieces);
         true
     }
 
@@ -440,15 +440,17 @@ impl Recording {
         if !self.flags.is_sampled() {
             return;
         }
-        let slots = fields.slots();
-        slots.extend(extra.map(Slot::Extra));
-        let head = self.head(site, ended).slot(slots.len());
+        let pieces = fields.pieces();
+        if let Some(extra) = extra {
+            pieces.push(Parcel::Extra(extra));
+        }
+        let head = self.head(site, ended).slot(pieces.slots.len());
         match capture.as_deref().map(Pipeline::provider) {
-            None => deliver(self.generation, head, slots),
+            None => deliver(self.generation, head, pieces),
             Some(Provider::Ours(Recorder { sink: Sink::Capture(captured), .. })) => {
                 captured.ended(|record| {
-                    record.push(head);
-                    record.append(slots);
+                    record.slots.push(head);
+                    record.append(pieces);
                 });
             }
             Some(_) => {}
@@ -478,7 +480,7 @@ pub(super) fn trace_of(parent: Option<Parent>, cx: &Context) -> TraceId {
 }
 
 /// Sends a record to the pipeline of a generation, from whatever thread.
-pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
+pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Pieces) {
     let record = RefCell::new((Some(head), behind));
     let is_delivered = own::with_home(|home| {
         let is_home = home.is_of(generation);
@@ -486,7 +488,7 @@ pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
             let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
             if let Some(head) = head.take() {
-                home.writer.write(head, behind);
+                home.writer.send(head, behind);
             }
         }
         is_home
@@ -496,6 +498,8 @@ pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
         let (head, behind) = record.into_inner();
-        collector.stray_ended(head.into_iter().chain(behind.drain(..)).collect());
+        let mut record = Pieces { slots: head.into_iter().collect(), parcels: Vec::new() };
+        record.append(behind);
+        collector.stray_ended(record);
     }
 }

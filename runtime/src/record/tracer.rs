@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimit
 use super::clock;
 use super::extra::{Dropped, Extra, writing_methods};
 use super::recording::{Parent, deliver, trace_of};
-use super::slot::Slot;
+use super::slot::{Parcel, Pieces, Slot};
 use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
 use crate::own;
@@ -120,7 +120,7 @@ impl Open {
         match &recorder.sink {
             Sink::Capture(captured) => {
                 let data = self.data(self.extra.clone(), context, self.started);
-                captured.begun(|record| record.push(Slot::Whole(Box::new(data))));
+                captured.begun(|record| record.push_whole(data));
             }
             Sink::Exporters(collector) if context.is_sampled() => {
                 let (name, started) = (self.name.clone(), self.started);
@@ -144,10 +144,14 @@ impl Open {
         if !context.is_sampled() {
             return;
         }
-        let span = Slot::Whole(Box::new(self.data(extra, context, ended)));
+        let span = self.data(extra, context, ended);
         match &recorder.sink {
-            Sink::Capture(captured) => captured.ended(|record| record.push(span)),
-            Sink::Exporters(_) => deliver(pipeline.generation(), span, &mut Vec::new()),
+            Sink::Capture(captured) => captured.ended(|record| record.push_whole(span)),
+            Sink::Exporters(_) => {
+                let head = Slot::whole(&span);
+                let parcels = vec![Parcel::Whole(Box::new(span))];
+                deliver(pipeline.generation(), head, &mut Pieces { slots: Vec::new(), parcels });
+            }
         }
     }
 
