@@ -8,13 +8,13 @@ use std::ops::Range;
 
 use opentelemetry::{KeyValue, Value};
 
-use crate::record::{self, Fault, Slot, Ticks};
+use crate::record::{Fault, Parcel, Pieces, Slot, Ticks};
 use crate::value::{self, Attribute};
 
 /// The attributes of one span, in the order they were captured, and how it failed.
 #[derive(Debug)]
 pub struct Fields {
-    slots: Vec<Slot>,
+    pieces: Pieces,
     /// Where texts are written before they have their place.
     text: String,
     /// How many attributes there are, may be, and were beyond that.
@@ -29,27 +29,32 @@ const SLOTS_KEPT: usize = 256;
 
 impl Fields {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), text: String::new(), count: 0, most: u32::MAX, dropped: 0 }
+        Self { pieces: Pieces::new(), text: String::new(), count: 0, most: u32::MAX, dropped: 0 }
     }
 
     /// Forgets everything but the room.
     #[inline]
     pub(crate) fn clear(&mut self) {
         (self.count, self.dropped) = (0, 0);
-        if self.slots.capacity() != 0 || self.text.capacity() != 0 {
+        let Self { pieces, text, .. } = &*self;
+        if !pieces.is_empty()
+            || !text.is_empty()
+            || pieces.slots.capacity() > SLOTS_KEPT
+            || text.capacity() > TEXT_KEPT
+        {
             self.empty();
         }
     }
 
     #[inline(never)]
     fn empty(&mut self) {
-        self.slots.clear();
+        self.pieces.clear();
         self.text.clear();
         if self.text.capacity() > TEXT_KEPT {
             self.text = String::new();
         }
-        if self.slots.capacity() > SLOTS_KEPT {
-            self.slots = Vec::new();
+        if self.pieces.slots.capacity() > SLOTS_KEPT {
+            self.pieces = Pieces::new();
         }
     }
 
@@ -65,8 +70,8 @@ impl Fields {
     #[cold]
     fn cut(&mut self) {
         self.count = 0;
-        let slots = std::mem::take(&mut self.slots);
-        record::attributes(&slots).for_each(|attribute| self.push_other(attribute));
+        let pieces = std::mem::take(&mut self.pieces);
+        pieces.all().attributes().for_each(|attribute| self.push_other(attribute));
     }
 
     /// Whether there is room for one more attribute, which is taken or counted as dropped.
@@ -89,19 +94,19 @@ impl Fields {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.pieces.is_empty()
     }
 
     /// What travels.
     #[inline]
-    pub(crate) fn slots(&mut self) -> &mut Vec<Slot> {
-        &mut self.slots
+    pub(crate) fn pieces(&mut self) -> &mut Pieces {
+        &mut self.pieces
     }
 
     #[inline]
     fn push(&mut self, slot: Slot) {
         if self.has_room() {
-            self.slots.push(slot);
+            self.pieces.slots.push(slot);
         }
     }
 
@@ -129,13 +134,15 @@ impl Fields {
     /// Keeps a copy of a text that has its length.
     pub(crate) fn push_text(&mut self, key: &'static str, text: &str) {
         if self.has_room() {
-            record::write_text(&mut self.slots, key, text);
+            self.pieces.write_text(key, text);
         }
     }
 
     /// Keeps a value whose key is only known now.
     pub(crate) fn push_other(&mut self, attribute: KeyValue) {
-        self.push(Slot::Other(Box::new(attribute)));
+        if self.has_room() {
+            self.pieces.push(Parcel::Attribute(Box::new(attribute)));
+        }
     }
 
     /// Keeps a value of OpenTelemetry's.
@@ -168,7 +175,7 @@ impl Fields {
     fn written(&mut self, key: &'static str, write: impl FnOnce(&mut String)) {
         let part = self.write(write);
         if self.has_room() {
-            record::write_text(&mut self.slots, key, &self.text[part.clone()]);
+            self.pieces.write_text(key, &self.text[part.clone()]);
         }
         self.text.truncate(part.start);
     }
@@ -189,19 +196,19 @@ impl Fields {
     pub(crate) fn push_fault(&mut self, at: Ticks, error_type: &'static str, fault: &Fault) {
         let text = |part: &Range<usize>| &self.text[part.clone()];
         let texts = (text(&fault.message), fault.stacktrace.as_ref().map(text));
-        record::write_fault(&mut self.slots, at, error_type, texts, fault);
+        self.pieces.write_fault(at, error_type, texts, fault);
     }
 
     /// Everything captured, as OpenTelemetry has it; nothing of it stays.
     pub(crate) fn take(&mut self) -> Vec<KeyValue> {
         let taken = self.to_key_values();
-        self.slots.clear();
+        self.pieces.clear();
         self.count = 0;
         taken
     }
 
     /// A copy of everything captured, as OpenTelemetry has it.
     pub(crate) fn to_key_values(&self) -> Vec<KeyValue> {
-        record::attributes(&self.slots).collect()
+        self.pieces.all().attributes().collect()
     }
 }

@@ -51,7 +51,8 @@
 //! these.
 //! `tracing`: [`logs`]' ids in the lines of `tracing-subscriber`, and events of `tracing` in spans. `log`: ids in records of
 //! `log`.
-//! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics instead of stderr.
+//! `internal-logs`: what the runtime has to say about itself goes through OpenTelemetry's diagnostics
+//! instead of stderr, where a subscriber of `tracing` takes it.
 
 mod callsite;
 mod carry;

@@ -250,6 +250,7 @@ struct Part {
     seen: Mutex<VecDeque<Seen>>,
 }
 
+#[derive(PartialEq, Eq)]
 struct Seen {
     caller: SpanId,
     message: u64,
@@ -280,6 +281,10 @@ impl Part {
 
     fn keep(&self, new: Seen) {
         self.change(|seen| {
+            // Who fails again and again fails the same way.
+            if seen.back() == Some(&new) {
+                return;
+            }
             let of_caller = seen.iter().filter(|seen| seen.caller == new.caller).count();
             let oldest = if of_caller < SEEN_OF_ONE {
                 (seen.len() == SEEN_MOST).then_some(0)

@@ -86,6 +86,7 @@ pub(crate) fn no_limits() -> SpanLimits {
 }
 
 /// Who makes the spans.
+#[expect(clippy::large_enum_variant, reason = "there is one of each set-up")]
 pub(crate) enum Provider {
     /// Our own recorder.
     Ours(Recorder),

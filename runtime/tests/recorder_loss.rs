@@ -22,7 +22,7 @@ use traced::{ExportError, Stats, Tracing, traced};
 mod exporters;
 mod process;
 
-use exporters::{Keeps, LONG, Waits, adds_up, attribute, does, gated, settled, turn};
+use exporters::{Keeps, LONG, Waits, adds_up, attribute, does, gated, settled, soon, turn};
 
 #[traced]
 fn work() {}
@@ -790,11 +790,7 @@ fn of_two_set_ups_at_once_the_one_that_is_refused_leaves_nothing_running() {
         });
         assert_eq!(set_ups.iter().filter(|set_up| set_up.is_ok()).count(), 1);
         drop(set_ups);
-        let begun = Instant::now();
-        while Arc::strong_count(&held) > 1 {
-            assert!(begun.elapsed() < Duration::from_secs(10), "an exporter is still there");
-            thread::sleep(Duration::from_millis(1));
-        }
+        assert!(soon(|| Arc::strong_count(&held) == 1), "an exporter is still there");
     }
 }
 
@@ -1008,10 +1004,6 @@ fn the_limits_of_a_span_are_those_of_the_set_up() {
 }
 
 #[test]
-#[cfg_attr(
-    feature = "internal-logs",
-    ignore = "with `internal-logs` it is said by OpenTelemetry's diagnostics"
-)]
 fn that_spans_are_lost_is_said_once() {
     const TEST: &str = "that_spans_are_lost_is_said_once";
     if let Some(ran) = process::of_its_own(TEST, Duration::from_secs(45)) {
@@ -1024,6 +1016,11 @@ fn that_spans_are_lost_is_said_once() {
         );
         return;
     }
+    lose_spans();
+}
+
+/// Loses some thrice.
+fn lose_spans() {
     let (exporter, gate) = gated();
     let tracing = traced::builder("full").queue(1).exporter(exporter).install().unwrap();
     for _ in 0..3 {
@@ -1032,4 +1029,18 @@ fn that_spans_are_lost_is_said_once() {
     }
     gate.open();
     assert_eq!(tracing.shutdown(LONG), Ok(()));
+}
+
+#[test]
+#[cfg(feature = "internal-logs")]
+fn a_subscriber_is_told_that_spans_are_lost_and_stderr_is_not() {
+    const TEST: &str = "a_subscriber_is_told_that_spans_are_lost_and_stderr_is_not";
+    if let Some(ran) = process::of_its_own(TEST, Duration::from_secs(45)) {
+        ran.assert_success();
+        assert_eq!(ran.said.matches("traced.spans_dropped").count(), 1, "{}", ran.said);
+        assert!(!ran.said.lines().any(|line| line.starts_with("traced: ")), "{}", ran.said);
+        return;
+    }
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    lose_spans();
 }

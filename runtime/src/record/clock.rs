@@ -62,6 +62,15 @@ fn approximate(ticks: u64) -> f64 {
     ticks as f64
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "585 years end at the last number there is"
+)]
+fn whole(nanoseconds: f64) -> u64 {
+    nanoseconds as u64
+}
+
 /// Counter and calendar at one moment: of a few tries, the one that was disturbed least.
 fn both() -> (Ticks, Duration) {
     let tries = (0..4).map(|_| {
@@ -72,16 +81,24 @@ fn both() -> (Ticks, Duration) {
     (ticks, unix)
 }
 
-/// The calendar's time of now, as spans are placed.
-pub(crate) fn now() -> SystemTime {
-    calendar().time(Ticks::now())
+/// A time as it is noted: by the counter, or as other code said it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    Read(Ticks),
+    Said(SystemTime),
 }
 
-/// As `now`, where other code says what time it is and means the same.
-pub(crate) fn now_or(said: SystemTime) -> SystemTime {
-    let now = now();
-    let apart = now.duration_since(said).unwrap_or_else(|error| error.duration());
-    if apart < 3 * TOLERANCE { now } else { said }
+impl Moment {
+    #[inline]
+    pub(crate) fn now() -> Self {
+        Self::Read(Ticks::now())
+    }
+
+    /// What other code says of a time. Who says what time it is means now, and no other clock than ours.
+    pub(crate) fn of(said: SystemTime) -> Self {
+        let age = SystemTime::now().duration_since(said);
+        if age.is_ok_and(|age| age < TOLERANCE) { Self::now() } else { Self::Said(said) }
+    }
 }
 
 /// What other code says of a time in a span: its clock is not quite ours, so what is just outside is at the edge.
@@ -119,12 +136,28 @@ impl Calendar {
         UNIX_EPOCH + self.unix(ticks)
     }
 
+    /// When that was.
+    pub(crate) fn when(&self, moment: Moment) -> SystemTime {
+        match moment {
+            Moment::Read(ticks) => self.time(ticks),
+            Moment::Said(time) => time,
+        }
+    }
+
+    /// When that was in a span which started then: two readings are as far apart as the counter says.
+    pub(crate) fn when_since(&self, start: Moment, moment: Moment) -> SystemTime {
+        match (start, moment) {
+            (Moment::Read(start), Moment::Read(ticks)) => self.time(start) + self.between(start, ticks),
+            _ => self.when(moment),
+        }
+    }
+
     /// The time from one reading to another; none if the counter went backwards.
     pub(crate) fn between(&self, earlier: Ticks, later: Ticks) -> Duration {
         let ticks = later.0.saturating_sub(earlier.0);
         match self.rate {
             None => CLOCK.0.delta(0, ticks),
-            Some(rate) => Duration::from_secs_f64(rate * approximate(ticks) / 1e9),
+            Some(rate) => Duration::from_nanos(whole(rate * approximate(ticks))),
         }
     }
 

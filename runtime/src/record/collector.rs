@@ -18,7 +18,7 @@ use rtrb::{Producer, RingBuffer};
 use super::clock;
 use super::lock;
 use super::ring::{Gauge, Reader};
-use super::slot::{self, Slot};
+use super::slot::{self, Parcel, Pieces, Record, Slot};
 use crate::export::{Answer, Outlet};
 use crate::pipeline::Alone;
 
@@ -33,23 +33,32 @@ const BATCH: usize = 4096;
 /// Records, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) pieces: Pieces,
     pub(crate) spans: usize,
     pub(crate) heap: usize,
 }
 
 impl Batch {
-    fn push(&mut self, slot: Slot) {
-        self.spans += slot.heads();
-        self.heap += slot.heap();
-        self.slots.push(slot);
+    /// Adds a record, in its two parts, and says how many bytes are beside it.
+    fn add(&mut self, parts: [&[Slot]; 2], parcels: &mut impl Iterator<Item = Parcel>) -> usize {
+        let before = self.heap;
+        for part in parts {
+            self.pieces.slots.extend_from_slice(part);
+            let count = part.iter().filter(|slot| slot.has_parcel()).count();
+            for parcel in parcels.take(count) {
+                self.heap += parcel.heap();
+                self.pieces.parcels.push(parcel);
+            }
+        }
+        self.spans += 1;
+        self.heap - before
     }
 
     /// The records.
-    pub(crate) fn records(&self) -> impl Iterator<Item = &[Slot]> {
-        let mut rest = self.slots.as_slice();
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut rest = self.pieces.all();
         std::iter::from_fn(move || {
-            let (record, behind) = rest.split_at_checked(rest.first()?.record())?;
+            let (record, behind) = rest.split_first()?;
             rest = behind;
             Some(record)
         })
@@ -65,7 +74,7 @@ impl Batch {
 
     /// How many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.len() * size_of::<Slot>() + self.heap
+        self.pieces.slots.len() * size_of::<Slot>() + self.heap
     }
 }
 
@@ -76,7 +85,7 @@ pub(crate) struct Collector {
     added: Mutex<Vec<Reader>>,
     gauges: Mutex<Gauges>,
     /// Spans of threads that have no ring of this pipeline, and how many of them started, ended, and came too late.
-    stray: Mutex<Vec<Vec<Slot>>>,
+    stray: Mutex<Vec<Pieces>>,
     strays: [AtomicU64; 3],
     requests: Mutex<Requests>,
     budget: usize,
@@ -200,12 +209,12 @@ impl Collector {
     }
 
     /// A new ring's end for a thread; the other one is taken up with the next sweep.
-    pub(crate) fn ring(&self, slots: usize, reserved: usize) -> Producer<Slot> {
-        let (writer, ring) = RingBuffer::new(slots);
+    pub(crate) fn ring(&self, slots: usize, reserved: usize) -> (Producer<Slot>, Producer<Parcel>) {
+        let ((writer, ring), (beside, parcels)) = (RingBuffer::new(slots), RingBuffer::new(slots));
         if let Some(mut added) = lock(&self.added) {
-            added.push(Reader { ring, reserved, seen: 0, is_abandoned: false });
+            added.push(Reader { ring, parcels, reserved, seen: 0, is_abandoned: false });
         }
-        writer
+        (writer, beside)
     }
 
     /// A span started where no ring is.
@@ -214,7 +223,7 @@ impl Collector {
     }
 
     /// Takes the record of a span that ended where no ring is.
-    pub(crate) fn stray_ended(&self, record: Vec<Slot>) {
+    pub(crate) fn stray_ended(&self, record: Pieces) {
         self.strays[1].fetch_add(1, Ordering::Relaxed);
         if !self.takes() || !self.is_here() {
             self.strays[2].fetch_add(1, Ordering::Relaxed);
@@ -327,9 +336,7 @@ impl Collector {
         });
         for record in lock(&self.stray).map(|mut stray| std::mem::take(&mut *stray)).unwrap_or_default() {
             came = true;
-            for slot in record {
-                batch.push(slot);
-            }
+            batch.add([&record.slots, &[]], &mut record.parcels.into_iter());
         }
         self.hand_out(&mut batch);
         self.hand_out(&mut roots);
@@ -350,20 +357,28 @@ impl Collector {
     fn empty(&self, reader: &mut Reader, batch: &mut Batch, roots: &mut Batch, late: &mut Batch) -> bool {
         let slots = reader.ring.slots();
         let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
-        batch.slots.reserve(slots);
-        let heap = |batch: &Batch, roots: &Batch, late: &Batch| batch.heap + roots.heap + late.heap;
-        let (before, mut is_root) = (heap(batch, roots, late), false);
-        for (place, slot) in chunk.into_iter().enumerate() {
+        batch.pieces.slots.reserve(slots);
+        let (first, second) = chunk.as_slices();
+        // The parcels of what is in the chunk were written before it.
+        let mut parcels = std::iter::from_fn(|| reader.parcels.pop().ok());
+        let (mut place, mut heap) = (0, 0);
+        while let Some(head) = first.get(place).or_else(|| second.get(place.checked_sub(first.len())?)) {
             // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
-            is_root = slot.is_root().unwrap_or(is_root);
-            match is_root {
-                false => batch.push(slot),
-                true if place < reader.seen => roots.push(slot),
-                true => late.push(slot),
-            }
+            let behind = (place + head.record()).min(slots);
+            let near = &first[place.min(first.len())..behind.min(first.len())];
+            let far = &second[place.saturating_sub(first.len())..behind.saturating_sub(first.len())];
+            heap += match head.is_root() {
+                false => batch.add([near, far], &mut parcels),
+                true if place < reader.seen => roots.add([near, far], &mut parcels),
+                true => late.add([near, far], &mut parcels),
+            };
+            place = behind;
         }
-        self.used.fetch_sub(heap(batch, roots, late) - before, Ordering::Relaxed);
-        if batch.slots.len() >= BATCH {
+        chunk.commit_all();
+        if heap > 0 {
+            self.used.fetch_sub(heap, Ordering::Relaxed);
+        }
+        if batch.pieces.slots.len() >= BATCH {
             self.hand_out(batch);
         }
         slots > 0

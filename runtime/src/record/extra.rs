@@ -5,19 +5,30 @@
 use std::borrow::Cow;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Event, Link, Status, TraceState};
+use opentelemetry::trace::{Event, Link, SpanContext, Status, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanLimits};
+
+use super::clock::{self, Calendar, Moment};
 
 /// The rare parts of a span.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) attributes: Vec<KeyValue>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Noted>,
     pub(crate) links: Vec<Link>,
     pub(crate) status: Status,
     pub(crate) trace_state: TraceState,
     pub(crate) dropped: Dropped,
+}
+
+/// An event, until it is known where its moment is in the calendar.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    pub(crate) at: Moment,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) dropped: u32,
 }
 
 /// What found no room.
@@ -41,8 +52,8 @@ impl Extra {
         self.dropped.attributes += cut(&mut self.attributes, limits.max_attributes_per_span);
     }
 
-    pub(crate) fn event(&mut self, mut event: Event, limits: &SpanLimits) {
-        event.dropped_attributes_count += cut(&mut event.attributes, limits.max_attributes_per_event);
+    pub(crate) fn event(&mut self, mut event: Noted, limits: &SpanLimits) {
+        event.dropped += cut(&mut event.attributes, limits.max_attributes_per_event);
         self.events.push(event);
         self.dropped.events += cut(&mut self.events, limits.max_events_per_span);
     }
@@ -80,6 +91,31 @@ impl Extra {
         self.dropped.links += later.dropped.links;
     }
 
+    /// Writes all of it to a span that started then.
+    pub(crate) fn write(self, span: &mut SpanData, started: Moment, calendar: &Calendar) {
+        let Self { name, attributes, events, links, status, trace_state, dropped } = self;
+        if let Some(name) = name {
+            span.name = name;
+        }
+        span.attributes.extend(attributes);
+        let events = events.into_iter().map(|Noted { at, name, attributes, dropped }| {
+            let at = clock::within(calendar.when_since(started, at), span.start_time, span.end_time);
+            Event::new(name, at, attributes, dropped)
+        });
+        // What others wrote, they wrote before the call failed.
+        span.events.events.splice(0..0, events);
+        span.events.dropped_count = dropped.events;
+        span.links.links = links;
+        span.links.dropped_count = dropped.links;
+        span.dropped_attributes_count = dropped.attributes;
+        set_status(span, status);
+        if trace_state != TraceState::NONE {
+            let context = &span.span_context;
+            let (trace, id, flags) = (context.trace_id(), context.span_id(), context.trace_flags());
+            span.span_context = SpanContext::new(trace, id, flags, false, trace_state);
+        }
+    }
+
     /// About how many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
         let attributes = |list: &[KeyValue]| list.iter().map(bytes).sum::<usize>();
@@ -87,6 +123,12 @@ impl Extra {
             + attributes(&self.attributes)
             + self.events.iter().map(|event| 96 + attributes(&event.attributes)).sum::<usize>()
             + self.links.iter().map(|link| 96 + attributes(&link.attributes)).sum::<usize>()
+    }
+}
+
+pub(crate) fn set_status(span: &mut SpanData, status: Status) {
+    if status > span.status {
+        span.status = status;
     }
 }
 
@@ -120,7 +162,8 @@ macro_rules! writing_methods {
         where
             T: Into<Cow<'static, str>>,
         {
-            self.write(|extra, limits| extra.event(Event::new(name, timestamp, attributes, 0), limits));
+            let event = Noted { at: Moment::of(timestamp), name: name.into(), attributes, dropped: 0 };
+            self.write(|extra, limits| extra.event(event, limits));
         }
 
         fn set_attribute(&mut self, attribute: KeyValue) {

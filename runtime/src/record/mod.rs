@@ -31,7 +31,7 @@ pub(crate) use extra::span_bytes;
 pub(crate) use recording::{Fault, Leaf, Parent, Recording, Start};
 pub(crate) use ring::Writer;
 pub(crate) use seat::whole;
-pub(crate) use slot::{Slot, attributes, read, write_fault, write_text};
+pub(crate) use slot::{Parcel, Pieces, Slot, read};
 pub(crate) use tracer::OtherTracer;
 
 /// Locks what nobody holds for long. A process that was forked while another thread held it gets it locked for ever, and
@@ -78,12 +78,12 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    fn begun(&self, write: impl FnOnce(&mut Vec<Slot>)) {
-        write(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner).slots);
+    fn begun(&self, write: impl FnOnce(&mut Pieces)) {
+        write(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner).pieces);
     }
 
-    fn ended(&self, write: impl FnOnce(&mut Vec<Slot>)) {
-        write(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner).slots);
+    fn ended(&self, write: impl FnOnce(&mut Pieces)) {
+        write(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner).pieces);
     }
 }
 

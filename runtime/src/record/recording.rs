@@ -6,15 +6,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use opentelemetry::trace::{
-    Event, Link, SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Link, SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
 
-use super::clock::{self, Ticks};
-use super::extra::Extra;
+use super::clock::{Moment, Ticks};
+use super::extra::{Extra, Noted};
 use super::seat::{Handle, Seat, halves, number};
-use super::slot::{self, Head, Slot};
+use super::slot::{self, Head, Parcel, Pieces, Slot};
 use super::{Recorder, Sink};
 use crate::callsite::Callsite;
 use crate::exception::{self, Exception};
@@ -201,6 +201,7 @@ impl Recording {
     }
 
     /// As `stand`, for a span that may have begun elsewhere, and stands over what is current here.
+    #[inline]
     pub(crate) fn stand_here(&mut self, thread: &mut Thread, stay: Stay) {
         if self.over.is_some() {
             // A span that has a context is no leaf: it was let in nowhere else, and may be here.
@@ -307,12 +308,14 @@ impl Recording {
             Sink::Capture(captured) => {
                 let head = self.head(site, self.started);
                 let extra = self.extra.clone();
-                let attributes =
-                    fields.to_key_values().into_iter().map(|attribute| Slot::Other(Box::new(attribute)));
-                let behind: Vec<_> = attributes.chain(extra.map(Slot::Extra)).collect();
+                let attributes = fields.to_key_values().into_iter();
+                let attributes = attributes.map(|attribute| Parcel::Attribute(Box::new(attribute)));
+                let behind: Vec<_> = attributes.chain(extra.map(Parcel::Extra)).collect();
                 captured.begun(|record| {
-                    record.push(head.slot(behind.len()));
-                    record.extend(behind);
+                    record.slots.push(head.slot(behind.len()));
+                    for parcel in behind {
+                        record.push(parcel);
+                    }
                 });
             }
             Sink::Exporters(collector) if samples => own::started(self.generation, collector),
@@ -405,7 +408,8 @@ impl Recording {
         }
         if as_event {
             let attributes = exception::attributes(error_type, message, stacktrace);
-            self.extra().event(Event::new("exception", clock::now(), attributes, 0), &limits);
+            let event = Noted { at: Moment::now(), name: "exception".into(), attributes, dropped: 0 };
+            self.extra().event(event, &limits);
         }
     }
 
@@ -426,10 +430,10 @@ impl Recording {
         self.seat.leave();
         home.writer.ended();
         if let Some(extra) = self.extra.take() {
-            fields.slots().push(Slot::Extra(extra));
+            fields.pieces().push(Parcel::Extra(extra));
         }
-        let slots = fields.slots();
-        home.writer.write(head.slot(slots.len()), slots);
+        let pieces = fields.pieces();
+        home.writer.write(head.slot(pieces.slots.len()), pieces);
         true
     }
 
@@ -446,15 +450,17 @@ impl Recording {
         if !self.flags.is_sampled() {
             return;
         }
-        let slots = fields.slots();
-        slots.extend(extra.map(Slot::Extra));
-        let head = self.head(site, ended).slot(slots.len());
+        let pieces = fields.pieces();
+        if let Some(extra) = extra {
+            pieces.push(Parcel::Extra(extra));
+        }
+        let head = self.head(site, ended).slot(pieces.slots.len());
         match capture.as_deref().map(Pipeline::provider) {
-            None => deliver(self.generation, head, slots),
+            None => deliver(self.generation, head, pieces),
             Some(Provider::Ours(Recorder { sink: Sink::Capture(captured), .. })) => {
                 captured.ended(|record| {
-                    record.push(head);
-                    record.append(slots);
+                    record.slots.push(head);
+                    record.append(pieces);
                 });
             }
             Some(_) => {}
@@ -484,7 +490,7 @@ pub(super) fn trace_of(parent: Option<Parent>, cx: &Context) -> TraceId {
 }
 
 /// Sends a record to the pipeline of a generation, from whatever thread.
-pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
+pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Pieces) {
     let record = RefCell::new((Some(head), behind));
     let is_delivered = own::with_home(|home| {
         let is_home = home.is_of(generation);
@@ -492,7 +498,7 @@ pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
             let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
             if let Some(head) = head.take() {
-                home.writer.write(head, behind);
+                home.writer.send(head, behind);
             }
         }
         is_home
@@ -502,6 +508,8 @@ pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Vec<Slot>) {
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
         let (head, behind) = record.into_inner();
-        collector.stray_ended(head.into_iter().chain(behind.drain(..)).collect());
+        let mut record = Pieces { slots: head.into_iter().collect(), parcels: Vec::new() };
+        record.append(behind);
+        collector.stray_ended(record);
     }
 }

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rtrb::{Consumer, Producer};
+use rtrb::{Consumer, Producer, PushError};
 
 use super::collector::Collector;
-use super::slot::Slot;
+use super::slot::{Parcel, Pieces, Slot};
 
 /// The slots of a thread's first ring, and of its last.
 const SMALLEST: usize = 256;
@@ -49,6 +49,8 @@ pub(crate) struct Gauge {
 /// A thread's end of its ring.
 pub(crate) struct Writer {
     ring: Producer<Slot>,
+    /// What goes beside the slots. It has room for as many, and is written first.
+    parcels: Producer<Parcel>,
     gauge: Arc<Gauge>,
     collector: Arc<Collector>,
     /// Whether the collector has been woken for what is in the ring.
@@ -58,6 +60,7 @@ pub(crate) struct Writer {
 /// The collector's end of a ring.
 pub(crate) struct Reader {
     pub(crate) ring: Consumer<Slot>,
+    pub(crate) parcels: Consumer<Parcel>,
     /// The bytes of the budget that the ring has taken.
     pub(crate) reserved: usize,
     /// How much there was in it when all rings were looked at, and whether its thread had let go of it.
@@ -66,15 +69,15 @@ pub(crate) struct Reader {
 }
 
 fn bytes(slots: usize) -> usize {
-    slots * size_of::<Slot>()
+    slots * (size_of::<Slot>() + size_of::<Parcel>())
 }
 
 impl Writer {
     pub(crate) fn new(collector: Arc<Collector>) -> Self {
         let gauge = collector.gauge();
         // The first ring is there whatever the budget: without it, nothing would ever come from this thread.
-        let ring = collector.ring(SMALLEST, 0);
-        Self { ring, gauge, collector, woken: false }
+        let (ring, parcels) = collector.ring(SMALLEST, 0);
+        Self { ring, parcels, gauge, collector, woken: false }
     }
 
     /// Counts a span that starts here.
@@ -89,47 +92,75 @@ impl Writer {
         self.gauge.ended.add(1);
     }
 
-    /// Writes a span: the head of its record, and the slots behind, of which none stays.
+    /// Writes a span: the head of its record, and what is behind, of which nothing stays.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a head is written where it stands, or copied once more")]
-    pub(crate) fn write(&mut self, head: Slot, behind: &mut Vec<Slot>) {
-        if !self.collector.takes() {
-            self.gauge.too_late.add(1);
-        } else if behind.is_empty() && !head.has_heap() {
+    pub(crate) fn write(&mut self, head: Slot, behind: &mut Pieces) {
+        if behind.slots.is_empty() && self.collector.takes() {
             match self.ring.push(head) {
                 Ok(()) => self.pushed(),
-                Err(rtrb::PushError::Full(head)) => self.send(head, behind),
+                Err(PushError::Full(head)) => self.send(head, behind),
             }
+        } else if behind.parcels.is_empty()
+            && self.collector.takes()
+            && self.ring.cached_slots() > behind.slots.len()
+            && self.put(head, &behind.slots)
+        {
+            behind.slots.clear();
+            self.pushed();
         } else {
             self.send(head, behind);
         }
-        behind.clear();
     }
 
+    /// As `write`, for a record that has parcels, or for which the ring may have no room.
     #[inline(never)]
-    fn send(&mut self, head: Slot, behind: &mut Vec<Slot>) {
-        let beside = if head.has_heap() || behind.iter().any(Slot::has_heap) {
-            head.heap() + behind.iter().map(Slot::heap).sum::<usize>()
-        } else {
-            0
-        };
-        let slots = 1 + behind.len();
-        if self.has_room(slots, beside)
-            && let Ok(room) = self.ring.write_chunk_uninit(slots)
+    pub(crate) fn send(&mut self, head: Slot, behind: &mut Pieces) {
+        if !self.collector.takes() {
+            self.gauge.too_late.add(1);
+        } else if self.has_room(1 + behind.slots.len())
+            && self.send_parcels(behind)
+            && self.put(head, &behind.slots)
         {
-            room.fill_from_iter(std::iter::once(head).chain(behind.drain(..)));
             self.pushed();
         } else {
             self.gauge.no_room.add(1);
             self.collector.wake();
         }
+        behind.clear();
     }
 
-    /// Whether so many slots, and bytes beside them, may be added. A full ring is replaced by a larger one.
+    /// Writes slots, for which there is room.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as `write`")]
+    fn put(&mut self, head: Slot, behind: &[Slot]) -> bool {
+        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return false };
+        let (first, second) = room.as_mut_slices();
+        let Some((place, first)) = first.split_first_mut() else { return false };
+        *place = head;
+        let (near, far) = behind.split_at(first.len());
+        first.copy_from_slice(near);
+        if !far.is_empty() {
+            second.copy_from_slice(far);
+        }
+        room.commit_all();
+        true
+    }
+
+    /// Writes what goes beside, if there are so many bytes.
+    fn send_parcels(&mut self, behind: &mut Pieces) -> bool {
+        let bytes = behind.parcels.iter().map(Parcel::heap).sum();
+        let is_taken = bytes == 0 || self.collector.reserve(bytes);
+        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(behind.parcels.len()) {
+            room.fill_from_iter(behind.parcels.drain(..));
+        }
+        is_taken
+    }
+
+    /// Whether so many slots may be added. A full ring is replaced by a larger one.
     #[inline]
-    fn has_room(&mut self, slots: usize, beside: usize) -> bool {
-        let fits = self.ring.cached_slots() >= slots || self.ring.slots() >= slots || self.grow(slots);
-        fits && (beside == 0 || self.collector.reserve(beside))
+    fn has_room(&mut self, slots: usize) -> bool {
+        self.ring.cached_slots() >= slots || self.ring.slots() >= slots || self.grow(slots)
     }
 
     #[inline]
@@ -161,7 +192,7 @@ impl Writer {
         if slots == present || slots < needed || !self.collector.reserve(bytes(slots)) {
             return false;
         }
-        self.ring = self.collector.ring(slots, bytes(slots));
+        (self.ring, self.parcels) = self.collector.ring(slots, bytes(slots));
         self.woken = false;
         true
     }

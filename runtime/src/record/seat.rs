@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Event, Link, Span, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Link, Span, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::SpanLimits;
 
-use super::clock::{self, Ticks};
-use super::extra::{Extra, writing_methods};
+use super::clock::{self, Moment, Ticks};
+use super::extra::{Extra, Noted, writing_methods};
 use super::lock;
 use crate::callsite::{self, Callsite};
 use crate::console::OpenSpan;

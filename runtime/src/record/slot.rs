@@ -1,22 +1,26 @@
 //! A finished span as it travels: one cache line for itself, one for each attribute, and texts in line.
 //!
 //! What is constant about its call site stays there; a short text, a number or a static string needs no allocation on the
-//! way. A record is its head and the slots that follow it, and is always moved whole.
+//! way. A record is its head and the slots that follow it, and is always moved whole. Slots are plain bytes and are copied;
+//! what is more than that travels beside them as a parcel.
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, SpanContext, SpanId, Status, TraceFlags, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::clock::{self, Calendar, Ticks};
+use super::clock::{Calendar, Moment, Ticks};
 use super::extra::{self, Extra};
 use super::recording::Fault;
 use super::seat::whole;
 use crate::callsite::Callsite;
 
 /// One piece of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 pub(crate) enum Slot {
+    /// Stands for a parcel.
+    #[default]
+    Parcel,
     /// The head of a traced call's span; as many slots as it says belong to it.
     Span {
         site: &'static Callsite,
@@ -53,8 +57,6 @@ pub(crate) enum Slot {
         start: [u8; FIRST],
     },
     More([u8; NEXT]),
-    /// An attribute that fits nowhere else.
-    Other(Box<KeyValue>),
     /// An error or a panic; its texts are in the slots behind.
     Fault {
         at: Ticks,
@@ -64,9 +66,33 @@ pub(crate) enum Slot {
         as_event: bool,
         as_status: bool,
     },
+    /// A span that other code made; all of it is in a parcel.
+    Whole {
+        is_root: bool,
+    },
+}
+
+/// What is no plain bytes. There is one for each slot that says so, in their order.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    /// An attribute that fits nowhere else.
+    Attribute(Box<KeyValue>),
     Extra(Box<Extra>),
-    /// A span that other code made.
     Whole(Box<SpanData>),
+}
+
+/// Slots and their parcels.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) parcels: Vec<Parcel>,
+}
+
+/// A record, or what is not yet read of one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    slots: &'a [Slot],
+    parcels: &'a [Parcel],
 }
 
 /// The head of a record. A slot has its parts and not itself, to be no larger than it must.
@@ -104,17 +130,17 @@ impl Head {
 }
 
 impl Slot {
-    /// How many spans begin here: one or none.
-    pub(crate) fn heads(&self) -> usize {
-        usize::from(matches!(self, Self::Span { .. } | Self::Whole(_)))
+    /// The head of a span that other code made.
+    pub(crate) fn whole(span: &SpanData) -> Self {
+        Self::Whole { is_root: span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote }
     }
 
-    /// Whether the span that begins here has no parent in this process; `None` where none begins.
-    pub(crate) fn is_root(&self) -> Option<bool> {
+    /// Whether the span that begins here has no parent in this process.
+    pub(crate) fn is_root(&self) -> bool {
         match self {
-            Self::Span { parent, parent_is_remote, .. } => Some(*parent == 0 || *parent_is_remote),
-            Self::Whole(span) => Some(span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote),
-            _ => None,
+            Self::Span { parent, parent_is_remote, .. } => *parent == 0 || *parent_is_remote,
+            Self::Whole { is_root } => *is_root,
+            _ => false,
         }
     }
 
@@ -126,57 +152,99 @@ impl Slot {
         }
     }
 
-    /// Whether it holds bytes elsewhere.
+    /// Whether it stands for a parcel.
     #[inline]
-    pub(crate) fn has_heap(&self) -> bool {
-        matches!(self, Self::Other(_) | Self::Extra(_) | Self::Whole(_))
+    pub(crate) fn has_parcel(&self) -> bool {
+        matches!(self, Self::Parcel | Self::Whole { .. })
     }
+}
 
-    /// About how many bytes it holds elsewhere.
+impl Parcel {
+    /// About how many bytes it holds.
     pub(crate) fn heap(&self) -> usize {
         match self {
-            Self::Other(attribute) => extra::bytes(attribute),
+            Self::Attribute(attribute) => extra::bytes(attribute),
             Self::Extra(extra) => extra.bytes(),
             Self::Whole(span) => extra::span_bytes(span),
-            _ => 0,
         }
     }
 }
 
-/// Writes an attribute that is a text.
-#[inline]
-pub(crate) fn write_text(record: &mut Vec<Slot>, key: &'static str, text: &str) {
-    if text.len() > IN_LINE {
-        record.push(Slot::Other(Box::new(KeyValue::new(key, text.to_owned()))));
-        return;
+impl Pieces {
+    pub(crate) const fn new() -> Self {
+        Self { slots: Vec::new(), parcels: Vec::new() }
     }
-    let (first, rest) = text.as_bytes().split_at(text.len().min(FIRST));
-    record.push(Slot::Text { key, length: length(text), start: padded(first) });
-    write_bytes(record, rest);
-}
 
-/// Writes an error or a panic: its type, and its message and stacktrace.
-pub(crate) fn write_fault(
-    record: &mut Vec<Slot>,
-    at: Ticks,
-    error_type: &'static str,
-    (message, stacktrace): (&str, Option<&str>),
-    fault: &Fault,
-) {
-    record.push(Slot::Fault {
-        at,
-        error_type,
-        message: length(message),
-        stacktrace: stacktrace.map(length),
-        as_event: fault.is_new,
-        as_status: fault.fails,
-    });
-    write_bytes(record, message.as_bytes());
-    write_bytes(record, stacktrace.unwrap_or_default().as_bytes());
-}
+    /// Adds something that travels beside.
+    pub(crate) fn push(&mut self, parcel: Parcel) {
+        self.slots.push(Slot::Parcel);
+        self.parcels.push(parcel);
+    }
 
-fn write_bytes(record: &mut Vec<Slot>, bytes: &[u8]) {
-    record.extend(bytes.chunks(NEXT).map(|chunk| Slot::More(padded(chunk))));
+    /// Adds a span that other code made.
+    pub(crate) fn push_whole(&mut self, span: SpanData) {
+        self.slots.push(Slot::whole(&span));
+        self.parcels.push(Parcel::Whole(Box::new(span)));
+    }
+
+    /// Adds all of another's, which stays empty.
+    pub(crate) fn append(&mut self, behind: &mut Self) {
+        self.slots.append(&mut behind.slots);
+        self.parcels.append(&mut behind.parcels);
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // Where there is a parcel, there is its slot.
+        self.slots.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.parcels.clear();
+    }
+
+    /// What is in it, to be read.
+    pub(crate) fn all(&self) -> Record<'_> {
+        Record { slots: &self.slots, parcels: &self.parcels }
+    }
+
+    /// Writes an attribute that is a text.
+    #[inline]
+    pub(crate) fn write_text(&mut self, key: &'static str, text: &str) {
+        if text.len() > IN_LINE {
+            self.push(Parcel::Attribute(Box::new(KeyValue::new(key, text.to_owned()))));
+            return;
+        }
+        let (first, rest) = text.as_bytes().split_at(text.len().min(FIRST));
+        self.slots.push(Slot::Text { key, length: length(text), start: padded(first) });
+        self.write_bytes(rest);
+    }
+
+    /// Writes an error or a panic: its type, and its message and stacktrace.
+    pub(crate) fn write_fault(
+        &mut self,
+        at: Ticks,
+        error_type: &'static str,
+        (message, stacktrace): (&str, Option<&str>),
+        fault: &Fault,
+    ) {
+        self.slots.push(Slot::Fault {
+            at,
+            error_type,
+            message: length(message),
+            stacktrace: stacktrace.map(length),
+            as_event: fault.is_new,
+            as_status: fault.fails,
+        });
+        self.write_bytes(message.as_bytes());
+        self.write_bytes(stacktrace.unwrap_or_default().as_bytes());
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) {
+        self.slots.extend(bytes.chunks(NEXT).map(|chunk| Slot::More(padded(chunk))));
+    }
 }
 
 fn length(text: &str) -> u32 {
@@ -189,37 +257,107 @@ fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
     padded
 }
 
-/// Reads the span of a record.
-pub(crate) fn read(record: &[Slot], calendar: &Calendar, spans: &mut Vec<SpanData>) {
-    match record.split_first() {
-        Some((
-            &Slot::Span {
-                site,
-                trace,
-                id,
-                parent,
-                started,
-                ended,
-                following,
-                flags,
-                parent_is_remote,
-                placed,
-            },
-            behind,
-        )) => {
-            let head = Head { site, trace, id, parent, started, ended, flags, parent_is_remote, placed };
-            read_span(&head, behind.get(..following as usize).unwrap_or_default(), calendar, spans);
+impl<'a> Record<'a> {
+    /// Splits the first record off what are many.
+    pub(crate) fn split_first(self) -> Option<(Self, Self)> {
+        let (slots, slots_behind) = self.slots.split_at_checked(self.slots.first()?.record())?;
+        let count = match self.parcels {
+            [] => 0,
+            _ => slots.iter().filter(|slot| slot.has_parcel()).count(),
+        };
+        let (parcels, parcels_behind) = self.parcels.split_at_checked(count)?;
+        Some((Self { slots, parcels }, Self { slots: slots_behind, parcels: parcels_behind }))
+    }
+
+    fn slot(&mut self) -> Option<&'a Slot> {
+        let (slot, behind) = self.slots.split_first()?;
+        self.slots = behind;
+        Some(slot)
+    }
+
+    fn parcel(&mut self) -> Option<&'a Parcel> {
+        let (parcel, behind) = self.parcels.split_first()?;
+        self.parcels = behind;
+        Some(parcel)
+    }
+
+    /// A text that begins in `start` and goes on behind.
+    fn text(&mut self, length: u32, start: &[u8]) -> String {
+        let length = length as usize;
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(&start[..length.min(start.len())]);
+        while bytes.len() < length
+            && let Some((Slot::More(more), behind)) = self.slots.split_first()
+        {
+            bytes.extend_from_slice(&more[..(length - bytes.len()).min(NEXT)]);
+            self.slots = behind;
         }
-        Some((Slot::Whole(span), _)) => spans.push((**span).clone()),
+        // It was a text when it was cut into pieces.
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// The attributes in it.
+    pub(crate) fn attributes(mut self) -> impl Iterator<Item = KeyValue> {
+        std::iter::from_fn(move || {
+            loop {
+                let slot = self.slot()?;
+                if let Some(attribute) = self.attribute(slot) {
+                    return Some(attribute);
+                }
+                if let Slot::Parcel = slot
+                    && let Some(Parcel::Attribute(attribute)) = self.parcel()
+                {
+                    return Some((**attribute).clone());
+                }
+            }
+        })
+    }
+
+    /// What `slot` and those behind it hold, if that is an attribute without a parcel.
+    fn attribute(&mut self, slot: &Slot) -> Option<KeyValue> {
+        Some(match slot {
+            Slot::Bool { key, value } => KeyValue::new(*key, *value),
+            Slot::I64 { key, value } => KeyValue::new(*key, *value),
+            Slot::F64 { key, value } => KeyValue::new(*key, *value),
+            Slot::Static { key, value } => KeyValue::new(*key, *value),
+            Slot::Text { key, length, start } => KeyValue::new(*key, self.text(*length, start)),
+            _ => return None,
+        })
+    }
+}
+
+/// Reads the span of a record.
+pub(crate) fn read(mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<SpanData>) {
+    match record.slot() {
+        Some(&Slot::Span {
+            site,
+            trace,
+            id,
+            parent,
+            started,
+            ended,
+            following: _,
+            flags,
+            parent_is_remote,
+            placed,
+        }) => {
+            let head = Head { site, trace, id, parent, started, ended, flags, parent_is_remote, placed };
+            read_span(&head, record, calendar, spans);
+        }
+        Some(Slot::Whole { .. }) => {
+            if let Some(Parcel::Whole(span)) = record.parcel() {
+                spans.push((**span).clone());
+            }
+        }
         _ => {}
     }
 }
 
-fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar, spans: &mut Vec<SpanData>) {
+fn read_span(head: &Head, mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<SpanData>) {
     let site = head.site;
     let start_time = calendar.time(head.started);
-    // Where it stays from the start: a span is some four hundred bytes.
-    spans.push(SpanData {
+    // Written where it stays: a span is some four hundred bytes, which `push` would move.
+    spans.extend(std::iter::once_with(|| SpanData {
         span_context: SpanContext::new(
             whole(head.trace),
             SpanId::from(head.id),
@@ -233,134 +371,48 @@ fn read_span(head: &Head, mut following: &[Slot], calendar: &Calendar, spans: &m
         name: site.name.into(),
         start_time,
         end_time: start_time + calendar.between(head.started, head.ended),
-        attributes: Vec::with_capacity(following.len() + if head.placed { 3 } else { 0 }),
+        attributes: Vec::with_capacity(record.slots.len() + if head.placed { 3 } else { 0 }),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),
         status: Status::Unset,
         instrumentation_scope: site.scope().clone(),
-    });
+    }));
     let Some(span) = spans.last_mut() else { return };
-    while let Some((slot, behind)) = following.split_first() {
-        following = match slot {
-            Slot::Fault { .. } => read_fault(span, slot, behind, head.started, calendar),
-            Slot::Extra(extra) => {
-                read_extra(span, (**extra).clone());
-                behind
-            }
-            attribute => {
-                let (attribute, behind) = read_attribute(attribute, behind);
-                span.attributes.extend(attribute);
-                behind
-            }
-        };
+    while let Some(slot) = record.slot() {
+        match slot {
+            Slot::Fault { .. } => read_fault(span, slot, &mut record, head.started, calendar),
+            Slot::Parcel => match record.parcel() {
+                Some(Parcel::Attribute(attribute)) => span.attributes.push((**attribute).clone()),
+                Some(Parcel::Extra(extra)) => {
+                    (**extra).clone().write(span, Moment::Read(head.started), calendar);
+                }
+                Some(Parcel::Whole(_)) | None => {}
+            },
+            slot => span.attributes.extend(record.attribute(slot)),
+        }
     }
     if head.placed {
         span.attributes.extend(site.code_attributes());
     }
 }
 
-/// The attributes among slots.
-pub(crate) fn attributes(mut slots: &[Slot]) -> impl Iterator<Item = KeyValue> {
-    std::iter::from_fn(move || {
-        loop {
-            let (attribute, behind) = read_attribute(slots.split_first()?.0, &slots[1..]);
-            slots = behind;
-            if attribute.is_some() {
-                return attribute;
-            }
-        }
-    })
-}
-
-/// Reads an attribute, if it is one, and gives what is behind all of it.
-fn read_attribute<'a>(slot: &Slot, behind: &'a [Slot]) -> (Option<KeyValue>, &'a [Slot]) {
-    let attribute = match slot {
-        Slot::Bool { key, value } => KeyValue::new(*key, *value),
-        Slot::I64 { key, value } => KeyValue::new(*key, *value),
-        Slot::F64 { key, value } => KeyValue::new(*key, *value),
-        Slot::Static { key, value } => KeyValue::new(*key, *value),
-        Slot::Other(attribute) => (**attribute).clone(),
-        Slot::Text { key, length, start } => {
-            let (text, behind) = read_text(*length, start, behind);
-            return (Some(KeyValue::new(*key, text)), behind);
-        }
-        Slot::Span { .. } | Slot::Whole(_) | Slot::More(_) | Slot::Fault { .. } | Slot::Extra(_) => {
-            return (None, behind);
-        }
-    };
-    (Some(attribute), behind)
-}
-
-fn read_fault<'a>(
+fn read_fault(
     span: &mut SpanData,
     slot: &Slot,
-    behind: &'a [Slot],
+    behind: &mut Record<'_>,
     started: Ticks,
     calendar: &Calendar,
-) -> &'a [Slot] {
-    let &Slot::Fault { at, error_type, message, stacktrace, as_event, as_status } = slot else {
-        return behind;
-    };
-    let (message, behind) = read_text(message, &[], behind);
-    let (stacktrace, behind) = match stacktrace {
-        None => (None, behind),
-        Some(length) => {
-            let (text, behind) = read_text(length, &[], behind);
-            (Some(text), behind)
-        }
-    };
+) {
+    let &Slot::Fault { at, error_type, message, stacktrace, as_event, as_status } = slot else { return };
+    let message = behind.text(message, &[]);
+    let stacktrace = stacktrace.map(|length| behind.text(length, &[]));
     if as_event {
         let exception = crate::exception::attributes(error_type.into(), message.clone(), stacktrace);
-        let at = span.start_time + calendar.between(started, at);
+        let at = calendar.when_since(Moment::Read(started), Moment::Read(at));
         span.events.events.push(Event::new("exception", at, exception, 0));
     }
     if as_status {
-        set_status(span, Status::error(message));
+        extra::set_status(span, Status::error(message));
     }
-    behind
-}
-
-fn read_extra(span: &mut SpanData, extra: Extra) {
-    let Extra { name, attributes, mut events, links, status, trace_state, dropped } = extra;
-    if let Some(name) = name {
-        span.name = name;
-    }
-    span.attributes.extend(attributes);
-    for event in &mut events {
-        event.timestamp = clock::within(event.timestamp, span.start_time, span.end_time);
-    }
-    // What others wrote, they wrote before the call failed.
-    span.events.events.splice(0..0, events);
-    span.events.dropped_count = dropped.events;
-    span.links.links = links;
-    span.links.dropped_count = dropped.links;
-    span.dropped_attributes_count = dropped.attributes;
-    set_status(span, status);
-    if trace_state != TraceState::NONE {
-        let context = &span.span_context;
-        let (trace, id, flags) = (context.trace_id(), context.span_id(), context.trace_flags());
-        span.span_context = SpanContext::new(trace, id, flags, false, trace_state);
-    }
-}
-
-fn set_status(span: &mut SpanData, status: Status) {
-    if status > span.status {
-        span.status = status;
-    }
-}
-
-/// A text that begins in `start` and goes on behind.
-fn read_text<'a>(length: u32, start: &[u8], mut behind: &'a [Slot]) -> (String, &'a [Slot]) {
-    let length = length as usize;
-    let mut bytes = Vec::with_capacity(length);
-    bytes.extend_from_slice(&start[..length.min(start.len())]);
-    while bytes.len() < length
-        && let Some((Slot::More(more), rest)) = behind.split_first()
-    {
-        bytes.extend_from_slice(&more[..(length - bytes.len()).min(NEXT)]);
-        behind = rest;
-    }
-    // It was a text when it was cut into pieces.
-    (String::from_utf8(bytes).unwrap_or_default(), behind)
 }

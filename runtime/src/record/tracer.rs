@@ -13,10 +13,10 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimits, SpanLinks};
 
-use super::clock;
-use super::extra::{Dropped, Extra, writing_methods};
+use super::clock::{self, Moment};
+use super::extra::{Extra, Noted, writing_methods};
 use super::recording::{Parent, deliver, trace_of};
-use super::slot::Slot;
+use super::slot::{Parcel, Pieces, Slot};
 use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
 use crate::own;
@@ -45,7 +45,7 @@ struct Open {
     parent: Option<Parent>,
     kind: SpanKind,
     name: Cow<'static, str>,
-    started: SystemTime,
+    started: Moment,
     extra: Extra,
 }
 
@@ -90,7 +90,8 @@ impl Tracer for OtherTracer {
             extra.attribute(attribute, &limits);
         }
         for event in events.unwrap_or_default() {
-            extra.event(event, &limits);
+            let Event { name, timestamp, attributes, dropped_attributes_count: dropped, .. } = event;
+            extra.event(Noted { at: Moment::of(timestamp), name, attributes, dropped }, &limits);
         }
         for link in links {
             extra.link(link, &limits);
@@ -111,7 +112,7 @@ impl Tracer for OtherTracer {
             parent,
             kind,
             name,
-            started: start_time.unwrap_or_else(clock::now),
+            started: start_time.map_or_else(Moment::now, Moment::of),
             extra,
         };
         open.begin(recorder, &context);
@@ -124,10 +125,10 @@ impl Open {
         match &recorder.sink {
             Sink::Capture(captured) => {
                 let data = self.data(self.extra.clone(), context, self.started);
-                captured.begun(|record| record.push(Slot::Whole(Box::new(data))));
+                captured.begun(|record| record.push_whole(data));
             }
             Sink::Exporters(collector) if context.is_sampled() => {
-                let (name, started) = (self.name.clone(), self.started);
+                let (name, started) = (self.name.clone(), clock::calendar().when(self.started));
                 let span = OpenSpan { name, span_context: context.clone(), started };
                 if let Some(mut others) = lock(&recorder.others) {
                     others.insert(context.span_id(), span);
@@ -138,7 +139,7 @@ impl Open {
         }
     }
 
-    fn end(mut self, context: &SpanContext, ended: SystemTime) {
+    fn end(mut self, context: &SpanContext, ended: Moment) {
         let extra = std::mem::take(&mut self.extra);
         let pipeline = Arc::clone(&self.pipeline);
         let Provider::Ours(recorder) = pipeline.provider() else { return };
@@ -148,36 +149,35 @@ impl Open {
         if !context.is_sampled() {
             return;
         }
-        let span = Slot::Whole(Box::new(self.data(extra, context, ended)));
+        let span = self.data(extra, context, ended);
         match &recorder.sink {
-            Sink::Capture(captured) => captured.ended(|record| record.push(span)),
-            Sink::Exporters(_) => deliver(pipeline.generation(), span, &mut Vec::new()),
+            Sink::Capture(captured) => captured.ended(|record| record.push_whole(span)),
+            Sink::Exporters(_) => {
+                let head = Slot::whole(&span);
+                let parcels = vec![Parcel::Whole(Box::new(span))];
+                deliver(pipeline.generation(), head, &mut Pieces { slots: Vec::new(), parcels });
+            }
         }
     }
 
-    fn data(&self, extra: Extra, context: &SpanContext, end_time: SystemTime) -> SpanData {
-        let Extra { name, attributes, events, links, status, dropped, .. } = extra;
-        let Dropped { attributes: dropped_attributes_count, events: dropped_events, links: dropped_links } =
-            dropped;
+    fn data(&self, extra: Extra, context: &SpanContext, ended: Moment) -> SpanData {
+        let calendar = clock::calendar();
         let mut data = SpanData {
             span_context: context.clone(),
             parent_span_id: self.parent.map_or(SpanId::INVALID, |parent| parent.id),
             parent_span_is_remote: self.parent.is_some_and(|parent| parent.is_remote),
             span_kind: self.kind.clone(),
-            name: name.unwrap_or_else(|| self.name.clone()),
-            start_time: self.started,
-            end_time,
-            attributes,
-            dropped_attributes_count,
+            name: self.name.clone(),
+            start_time: calendar.when(self.started),
+            end_time: calendar.when_since(self.started, ended),
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
-            status,
+            status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         };
-        data.events.events = events;
-        data.events.dropped_count = dropped_events;
-        data.links.links = links;
-        data.links.dropped_count = dropped_links;
+        extra.write(&mut data, self.started, &calendar);
         data
     }
 }
@@ -204,13 +204,15 @@ impl Span for OtherSpan {
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         if let Some(open) = self.open.take() {
-            open.end(&self.context, clock::now_or(timestamp));
+            open.end(&self.context, Moment::of(timestamp));
         }
     }
 }
 
 impl Drop for OtherSpan {
     fn drop(&mut self) {
-        self.end_with_timestamp(clock::now());
+        if let Some(open) = self.open.take() {
+            open.end(&self.context, Moment::now());
+        }
     }
 }

@@ -224,13 +224,23 @@ pub(crate) fn adds_up(stats: &Stats) -> bool {
 
 /// The stats, once they are as said: a recorder may count a little later than things happen.
 pub(crate) fn settled(tracing: &Tracing, as_said: impl Fn(&Stats) -> bool) -> Stats {
+    let mut stats = tracing.stats();
+    let is_settled = soon(|| {
+        stats = tracing.stats();
+        as_said(&stats)
+    });
+    assert!(is_settled, "{stats:?}");
+    stats
+}
+
+/// Whether it comes about.
+pub(crate) fn soon(mut comes: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
-    loop {
-        let stats = tracing.stats();
-        if as_said(&stats) {
-            return stats;
+    while !comes() {
+        if begun.elapsed() > Duration::from_secs(10) {
+            return false;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "{stats:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+    true
 }

@@ -40,6 +40,7 @@ pub(crate) fn secrets() {
     let tracing = traced::builder("secrets")
         .resource([KeyValue::new("db.password", PASSWORD), KeyValue::new("zone", "a")])
         .code_attributes(false)
+        .scrub(traced::Scrubber::off())
         .read_environment()
         .install()
         .unwrap();
