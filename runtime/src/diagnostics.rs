@@ -3,16 +3,104 @@
 //! With the feature `internal-logs` it goes through OpenTelemetry's own diagnostics where a subscriber of `tracing` takes
 //! them, else to stderr.
 
-/// Says a thing both ways: as an event with fields, and as a line.
+use std::fmt;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How much a set-up says about itself on stderr; see [`Builder::log_level`](crate::Builder::log_level).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// Nothing. What is lost is counted all the same.
+    None,
+    /// What an exporter did not take.
+    Error,
+    /// What found no room, waits to be tried again, or is still open at the end.
+    Warn,
+    /// The default. There is nothing yet that it says beyond `Warn`.
+    #[default]
+    Info,
+    /// What the set-up has come to, when it is installed: all that [`explain`](crate::Tracing::explain) tells.
+    Debug,
+}
+
+impl LogLevel {
+    const ALL: [Self; 5] = [Self::None, Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    fn is_said(self) -> bool {
+        self as u8 <= LEVEL.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        })
+    }
+}
+
+/// That of the set-up there is, or was last.
+static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
+
+pub(crate) fn set_level(level: LogLevel) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// The level of that name; OpenTelemetry has left names to each language, and some have more.
+pub(crate) fn level(name: &str) -> Option<LogLevel> {
+    match name.to_ascii_lowercase().as_str() {
+        "off" => Some(LogLevel::None),
+        "warning" => Some(LogLevel::Warn),
+        "trace" | "verbose" | "all" => Some(LogLevel::Debug),
+        name => LogLevel::ALL.into_iter().find(|level| level.to_string() == name),
+    }
+}
+
+/// Says a thing both ways, if it is to be said: as an event with fields, and as a line.
 macro_rules! say {
-    ($name:literal, { $($key:ident = $value:expr),+ }, $($line:tt)+) => {{
-        #[cfg(feature = "internal-logs")]
-        if has_subscriber() {
-            opentelemetry::otel_warn!(name: $name, $($key = $value),+);
+    ($level:ident $event:ident, $name:literal, { $($key:ident = $value:expr),+ }, $($line:tt)+) => {{
+        if !LogLevel::$level.is_said() {
             return;
         }
-        to_stderr(format_args!($($line)+));
+        #[cfg(feature = "internal-logs")]
+        if has_subscriber() {
+            opentelemetry::$event!(name: $name, $($key = $value),+);
+            return;
+        }
+        to_stderr(format_args!("traced: {}\n", format_args!($($line)+)));
     }};
+}
+
+/// What a set-up has come to.
+pub(crate) fn set_up(explanation: &dyn fmt::Display) {
+    say!(
+        Debug otel_debug,
+        "traced.set_up",
+        { explanation = explanation.to_string() },
+        "set up\n{}", explanation.to_string().trim_end()
+    );
+}
+
+/// Something that was asked for and cannot be done.
+pub(crate) fn not_heeded(what: &str) {
+    say!(Warn otel_warn, "traced.not_heeded", { reason = what.to_owned() }, "{what}");
+}
+
+/// Spans that a guard could not see out.
+pub(crate) fn not_seen_out(error: &dyn fmt::Display) {
+    say!(Error otel_error, "traced.not_exported", { reason = error.to_string() }, "{error}");
+}
+
+/// Spans that are lost because they have not ended; a page for people.
+pub(crate) fn still_open(page: &str) {
+    if LogLevel::Warn.is_said() {
+        to_stderr(format_args!("{page}"));
+    }
 }
 
 /// Spans found no room.
@@ -20,6 +108,7 @@ pub(crate) fn spans_dropped(spans: u64) {
     const REMEDY: &str =
         "export faster, sample, or give more room with `queue` and `buffer`; `stats()` counts further losses";
     say!(
+        Warn otel_warn,
         "traced.spans_dropped",
         { reason = "no room", spans = spans, remedy = REMEDY },
         "{spans} spans were dropped, since the queue had no room; {REMEDY}"
@@ -29,6 +118,7 @@ pub(crate) fn spans_dropped(spans: u64) {
 /// Spans that an exporter did not take.
 pub(crate) fn export_failed(spans: u64, reason: &str) {
     say!(
+        Error otel_error,
         "traced.export_failed",
         { spans = spans, reason = reason.to_owned() },
         "{spans} spans were not exported: {reason}; `stats()` counts further failures"
@@ -38,6 +128,7 @@ pub(crate) fn export_failed(spans: u64, reason: &str) {
 /// Spans that an exporter will try to hand over again.
 pub(crate) fn export_delayed(spans: u64, reason: &str) {
     say!(
+        Warn otel_warn,
         "traced.export_delayed",
         { spans = spans, reason = reason.to_owned() },
         "{spans} spans wait to be tried again: {reason}; `stats()` counts further tries"
@@ -50,8 +141,7 @@ fn has_subscriber() -> bool {
     dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
 
-fn to_stderr(line: std::fmt::Arguments<'_>) {
-    use std::io::Write as _;
+fn to_stderr(text: fmt::Arguments<'_>) {
     // A closed stderr is no reason to panic.
-    let _ = writeln!(std::io::stderr(), "traced: {line}");
+    let _ = std::io::stderr().write_fmt(text);
 }

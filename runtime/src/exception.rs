@@ -5,10 +5,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
 use opentelemetry::trace::{SpanContext, SpanRef, Status};
 use opentelemetry::{Array, KeyValue, Value};
+
+use crate::scrub::Scrubber;
 
 /// One exception: what its event or record says.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ type Log = Box<dyn Fn(&SpanContext, Vec<KeyValue>) + Send + Sync>;
 pub(crate) struct Exceptions {
     signal: Signal,
     log: Option<Log>,
+    /// What is taken out of log records; span events are scrubbed on their own way.
+    pub(crate) scrubber: Arc<Scrubber>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +107,8 @@ impl Exceptions {
     pub(crate) fn log(&self, span: &SpanContext, exception: &Exception) -> bool {
         if let (Signal::Log | Signal::Both, Some(log)) = (self.signal, &self.log) {
             let Exception { error_type, message, stacktrace } = exception.clone();
-            log(span, attributes(error_type, message, stacktrace));
+            let attributes = attributes(error_type, message, stacktrace).into_iter();
+            log(span, attributes.map(|attribute| self.scrubber.shown(attribute)).collect());
         }
         self.signal != Signal::Log
     }

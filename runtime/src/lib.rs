@@ -122,6 +122,7 @@ pub use carry::{JoinSet, spawn, spawn_blocking, spawn_local};
 pub use carry::{Propagated, Work, propagate, thread};
 pub use console::Console;
 pub use control::Control;
+pub use diagnostics::LogLevel;
 pub use filter::ControlFault;
 pub use hand::{Current, Entered, Span, current};
 pub use logs::{span_id, trace_id};

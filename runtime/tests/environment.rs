@@ -46,6 +46,7 @@ fn the_process_that_is_started() {
         Ok("batches") => batches(),
         Ok("waits") => waits(),
         Ok("full") => full(),
+        Ok("in trouble") => in_trouble(),
         _ => {}
     }
 }
@@ -169,6 +170,23 @@ fn full() {
     eprintln!("something was dropped: {}", stats.dropped.queue_full > 0);
 }
 
+/// Leaves one span open, and loses another.
+fn in_trouble() {
+    #[derive(Debug)]
+    struct Refuses;
+    impl SpanExporter for Refuses {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            Err(opentelemetry_sdk::error::OTelSdkError::InternalFailure("refused".into()))
+        }
+    }
+    let tracing = traced::builder("checkout").read_environment().exporter(Refuses).install().unwrap();
+    let open = traced::span!("open").enter();
+    item();
+    assert!(tracing.flush().is_err());
+    drop(tracing);
+    drop(open);
+}
+
 fn lines<'a>(said: &'a str, start: &str) -> Vec<&'a str> {
     said.lines().filter(|line| line.starts_with(start)).collect()
 }
@@ -261,6 +279,33 @@ fn wrong_values_keep_the_set_up_from_being_made() {
             "error: the environment says what cannot be done:\n    `TRACING_EXPORTER` is `zipkn`; `zipkn` is not known; did you mean `zipkin`?",
             "\n    `OTEL_TRACES_SAMPLER` is `alwayson`; did you mean `always_on`?\n",
         ],
+    );
+}
+
+#[test]
+fn what_is_said_on_stderr_is_as_much_as_the_level_says() {
+    let said = |level: &str| {
+        let said = said_by("in trouble", &[("OTEL_LOG_LEVEL", level)]);
+        ["set up\n", "queue, spans: 65536", "span still open", "spans were not exported: "]
+            .map(|text| said.contains(text))
+    };
+    for (level, expected) in [
+        ("none", [false; 4]),
+        ("Error", [false, false, false, true]),
+        ("warn", [false, false, true, true]),
+        ("", [false, false, true, true]),
+        ("info", [false, false, true, true]),
+        ("DEBUG", [true; 4]),
+        ("verbose", [true; 4]),
+    ] {
+        assert_eq!(said(level), expected, "{level}");
+    }
+    let said = said_by("init", &[("ENABLE_TRACING", "false"), ("OTEL_LOG_LEVEL", "debug")]);
+    assert_says(&said, &["traced: set up\ntracing: off (ENABLE_TRACING)\n"]);
+    let said = said_by("init", &[("OTEL_LOG_LEVEL", "chatty")]);
+    assert_says(
+        &said,
+        &["`OTEL_LOG_LEVEL` is `chatty`; expected one of `none`, `error`, `warn`, `info`, `debug`"],
     );
 }
 

@@ -407,7 +407,7 @@ impl LogRecord for Record {
 #[traced]
 fn fails() -> Result<(), String> {
     traced::current().error(&std::fmt::Error);
-    Err("no luck".to_owned())
+    Err("no luck with Bearer abcdefghijklmnop".to_owned())
 }
 
 /// Started by the test below with the environment variable set.
@@ -428,7 +428,10 @@ fn exceptions_under_an_opt_in() {
         let span = &spans[0].span_context;
         assert_eq!((record.name, record.trace), ("exception", Some((span.trace_id(), span.span_id()))));
     }
-    assert_eq!(logs[1].attributes[1], (Key::new("exception.message"), AnyValue::from("no luck")));
+    assert_eq!(
+        logs[1].attributes[1],
+        (Key::new("exception.message"), AnyValue::from("no luck with Bearer [redacted: bearer token]"))
+    );
 }
 
 #[test]

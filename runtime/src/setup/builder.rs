@@ -14,6 +14,7 @@ use super::environment::{EnvironmentFault, Named, Told};
 use super::explanation::{CODE_SPEAKS_LAST, Origin, Origins, Setting};
 use super::sampling::Deciding;
 use crate::console::Console;
+use crate::diagnostics::LogLevel;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, Pace};
 use crate::filter::{ControlFault, Filter};
@@ -41,6 +42,7 @@ pub struct Builder {
     pub(super) processors: Processors,
     pub(super) baggage_attributes: Vec<String>,
     pub(super) scrubber: Arc<Scrubber>,
+    pub(super) log_level: LogLevel,
     pub(super) tail: Option<Tail>,
     pub(super) observers: Observers,
     pub(super) exporters: Exporters,
@@ -273,7 +275,7 @@ impl Builder {
     /// # Ok::<(), traced::SetupError>(())
     /// ```
     ///
-    /// It runs on the threads of the exporters, for all of them. What [`logs`](Self::logs) gets is not scrubbed here.
+    /// It runs on the threads of the exporters, for all of them. What [`logs`](Self::logs) gets is scrubbed where it is written.
     pub fn scrub(mut self, scrubber: Scrubber) -> Self {
         self.origins.say(Setting::Scrubber, Origin::Code);
         self.scrubber = Arc::new(scrubber);
@@ -298,6 +300,20 @@ impl Builder {
     pub fn baggage_attributes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.origins.say(Setting::BaggageAttributes, Origin::Code);
         self.baggage_attributes = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How much the set-up says about itself on stderr: what is lost, and why. With `Debug` it begins with all that
+    /// [`explain`](crate::Tracing::explain) tells. Of each kind of trouble it speaks once; `stats()` counts.
+    ///
+    /// ```
+    /// let tracing = traced::builder("shop").log_level(traced::LogLevel::Error).install()?;
+    /// assert!(tracing.explain().to_string().contains("log level: error (code)"));
+    /// # Ok::<(), traced::SetupError>(())
+    /// ```
+    pub fn log_level(mut self, level: LogLevel) -> Self {
+        self.origins.say(Setting::LogLevel, Origin::Code);
+        self.log_level = level;
         self
     }
 

@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample};
 
 use super::explanation::{Ignored, clean, is_secret};
 use super::name::remedy;
+use crate::diagnostics::{self, LogLevel};
 use crate::filter::Filter;
 use crate::pipeline::Sampler;
 use crate::propagation::{Propagator, UnknownPropagator, is_token, percent_decoded};
@@ -130,6 +131,7 @@ pub(super) struct Environment {
     pub(super) event_attributes: Option<Told<u32>>,
     pub(super) link_attributes: Option<Told<u32>>,
     pub(super) value_bytes: Option<Told<usize>>,
+    pub(super) log_level: Option<Told<LogLevel>>,
     pub(super) ignored: Vec<Ignored>,
     pub(super) faults: Vec<EnvironmentFault>,
     /// All names that someone here knows, set or not.
@@ -160,6 +162,7 @@ const EVENT_ATTRIBUTES: &str = "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT";
 const LINK_ATTRIBUTES: &str = "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT";
 const SPAN_VALUE: &str = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT";
 const VALUE: &str = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT";
+const LOG_LEVEL: &str = "OTEL_LOG_LEVEL";
 
 /// What counts while tracing is on, and only then.
 const WHILE_ON: &[&str] = &[
@@ -225,16 +228,13 @@ const OF_EXPORTERS: [(&str, &[&str]); 3] = [
 ];
 
 /// What OpenTelemetry or other tools know, and this crate does not heed, and why.
-const UNHEEDED: [(&str, &str); 6] = [
-    ("OTEL_CONFIG_FILE", NOT_HERE),
-    ("OTEL_LOG_LEVEL", NOT_HERE),
+const UNHEEDED: [(&str, &str); 5] = [
+    ("OTEL_CONFIG_FILE", "nothing here heeds it yet"),
     ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "Jaeger's agent is gone; Jaeger takes OTLP, on port 4318"),
     ("OTEL_EXPORTER_JAEGER_PROTOCOL", "Jaeger takes OTLP"),
     ("OTEL_EXPORTER_JAEGER_USER", "expected in `JAEGER_ENDPOINT`: `http://user:password@host:4318`"),
     ("OTEL_EXPORTER_JAEGER_PASSWORD", "expected in `JAEGER_ENDPOINT`: `http://user:password@host:4318`"),
 ];
-
-const NOT_HERE: &str = "nothing here heeds it yet";
 
 impl Environment {
     /// Reads all there is, and finds every fault at once. What is empty is not set.
@@ -245,7 +245,9 @@ impl Environment {
             variables.first([(DISABLED, |text| truth(text).map(|disabled| !disabled)), (ENABLE, truth)]);
         // OpenTelemetry's switch leaves the propagators alone: what passes through is passed on.
         let propagators = variables.told(PROPAGATORS, propagators);
-        let mut environment = Self { propagators, ..Self::default() };
+        // It tells why there are no traces, too.
+        let log_level = variables.told(LOG_LEVEL, log_level);
+        let mut environment = Self { propagators, log_level, ..Self::default() };
         match &enabled {
             Some(Told { value: false, variable }) => {
                 for &name in WHILE_ON {
@@ -408,6 +410,11 @@ pub(super) fn truth(text: &str) -> Result<bool, String> {
         "false" => Ok(false),
         _ => Err("expected `true` or `false`".to_owned()),
     }
+}
+
+fn log_level(text: &str) -> Result<LogLevel, String> {
+    diagnostics::level(text)
+        .ok_or_else(|| remedy(&text.to_ascii_lowercase(), &["none", "error", "warn", "info", "debug"]))
 }
 
 fn number<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {

@@ -30,6 +30,7 @@ pub(super) enum Setting {
     Tail,
     Processors,
     Scrubber,
+    LogLevel,
 }
 
 impl Setting {
@@ -57,6 +58,7 @@ impl Setting {
             Self::Tail => "tail sampling",
             Self::Processors => "processors",
             Self::Scrubber => "scrubber",
+            Self::LogLevel => "log level",
         }
     }
 }

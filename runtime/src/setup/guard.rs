@@ -1,6 +1,5 @@
 //! The guard of a set-up: it sees the spans out.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -12,6 +11,7 @@ use super::install::shown;
 use super::stats::{Dropped, Stats};
 use crate::console::{OpenSpan, render_open};
 use crate::control::Control;
+use crate::diagnostics;
 use crate::export::Counts;
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::record::Collector;
@@ -144,8 +144,7 @@ impl Running {
         // Whoever asks again waits again for what is not done.
         let result = self.ask(timeout, Some(timeout));
         if !open.is_empty() {
-            // A closed stderr is no reason to panic.
-            let _ = std::io::stderr().write_all(render_open(&open).as_bytes());
+            diagnostics::still_open(&render_open(&open));
         }
         result
     }
@@ -238,7 +237,7 @@ impl Drop for Running {
             return;
         }
         if let Err(error) = self.shutdown(Duration::from_secs(5)) {
-            let _ = writeln!(std::io::stderr(), "traced: {error}");
+            diagnostics::not_seen_out(&error);
         }
     }
 }

@@ -48,6 +48,7 @@ impl Builder {
     /// | `OTEL_PROPAGATORS` | [the propagators](Self::propagators) | a list of `tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xtraceid`; or `none` |
     /// | `TRACED_FILTER` | [which functions make spans](crate::Control::set_filter) | `orders=on,orders::cache=off,"GET /health"=off` |
     /// | `TRACED_BAGGAGE_ATTRIBUTES` | [members of the baggage that become attributes](Self::baggage_attributes) | `name,name` |
+    /// | `OTEL_LOG_LEVEL` | [what is said on stderr](Self::log_level); read where tracing is off, too | `none`, `error`, `warn`, `info`, `debug` |
     /// | `OTEL_BSP_MAX_QUEUE_SIZE` | [`queue`](Self::queue) | spans, 1 or more |
     /// | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | [`batch`](Self::batch) | spans, 1 or more, and no more than the queue has |
     /// | `OTEL_BSP_SCHEDULE_DELAY` | [`delay`](Self::delay) | milliseconds, 1 or more |
@@ -60,7 +61,7 @@ impl Builder {
     /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
-    /// `OTEL_PROPAGATORS` is read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so, also of
+    /// `OTEL_PROPAGATORS` and `OTEL_LOG_LEVEL` are read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so, also of
     /// names that nobody knows, with the nearest that are.
     ///
     /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
@@ -140,6 +141,7 @@ impl Builder {
         heed(said, Setting::EventAttributes, told.event_attributes, &mut limits.max_attributes_per_event);
         heed(said, Setting::LinkAttributes, told.link_attributes, &mut limits.max_attributes_per_link);
         heed(said, Setting::ValueBytes, told.value_bytes, &mut self.max_value_bytes);
+        heed(said, Setting::LogLevel, told.log_level, &mut self.log_level);
         for ignored in told.ignored {
             said.ignore(ignored.variable, ignored.why);
         }

@@ -1,7 +1,6 @@
 //! From what was said to what runs: threads, recorder, propagators, and the account of it.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
@@ -18,6 +17,7 @@ use super::fault::SetupError;
 use super::guard::{Running, Tracing};
 use crate::console::Console;
 use crate::control::{Rate, Rated, Switches};
+use crate::diagnostics;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Export, OpenIn, Outlet, Pace, Queue};
 use crate::pipeline::{self, Pipeline, Provider};
@@ -57,12 +57,16 @@ impl Builder {
             );
             explanation.ignored(self.origins.ignored);
             propagate(self.propagators);
+            diagnostics::set_level(self.log_level);
+            diagnostics::set_up(&explanation);
             return Ok(Tracing { running: None, explanation });
         }
         if pipeline::installed().is_some() {
             return Err(SetupError::AlreadyInstalled);
         }
+        diagnostics::set_level(self.log_level);
         self.read_exceptions();
+        self.exceptions.scrubber = Arc::clone(&self.scrubber);
         let resource = self.whole_resource();
         let explanation = self.explain(Explanation::new(true, origin), &resource);
         let attributes = resource.into_iter().map(|(key, (value, _))| KeyValue::new(key, value));
@@ -103,6 +107,7 @@ impl Builder {
         crate::value::set_limit(self.max_value_bytes);
         propagate(self.propagators);
         route::ensure();
+        diagnostics::set_up(&explanation);
         let running = Running {
             pipeline,
             collector,
@@ -193,6 +198,7 @@ impl Builder {
             (Setting::Tail, self.tail.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string)),
             (Setting::Processors, self.processors.0.len().to_string()),
             (Setting::Scrubber, self.scrubber.to_string()),
+            (Setting::LogLevel, self.log_level.to_string()),
         ] {
             explanation.setting(setting, value, self.origins.of(setting));
         }
@@ -268,7 +274,7 @@ pub(super) fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
     let opt_in = std::env::var(EXCEPTIONS).ok();
     let (exceptions, warning) = exceptions.read(opt_in.as_deref());
     if let Some(warning) = warning {
-        let _ = writeln!(std::io::stderr(), "traced: {warning}");
+        diagnostics::not_heeded(&warning);
     }
     exceptions
 }

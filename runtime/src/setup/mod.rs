@@ -27,6 +27,7 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SpanLimits;
 
+use crate::diagnostics::LogLevel;
 use crate::exception::Exceptions;
 use crate::export::{Capacity, Pace};
 use crate::filter::Filter;
@@ -98,6 +99,7 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         processors: Processors::default(),
         baggage_attributes: Vec::new(),
         scrubber: Arc::default(),
+        log_level: LogLevel::default(),
         tail: None,
         observers: builder::Observers::default(),
         exporters: builder::Exporters(None),

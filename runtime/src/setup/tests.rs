@@ -93,6 +93,7 @@ exceptions: span events (default)
 tail sampling: off (default)
 processors: 0 (default)
 scrubber: secret keys, patterns (default)
+log level: info (default)
 ignored: OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` wins
 ignored: OTEL_EXPORTER_OTLP_HEADERS: there is no exporter `otlp`
 ignored: OTEL_RESOURCE_ATTRIBUTES: its `service.name` alone, which `OTEL_SERVICE_NAME` says
@@ -327,6 +328,7 @@ fn each_variable_says_its_own_setting() {
         ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", "queue, spans: 4096"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", "batch, spans: 7"),
         ("OTEL_BSP_SCHEDULE_DELAY", "7", "delay: 7ms"),
+        ("OTEL_LOG_LEVEL", "WARNING", "log level: warn"),
         ("OTEL_BSP_EXPORT_TIMEOUT", "7", "export, timeout: 7ms"),
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "7", "attributes of a span: 7"),
