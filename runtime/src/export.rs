@@ -80,7 +80,7 @@ struct State {
     batches: VecDeque<Waiting>,
     /// The spans of the batches.
     spans: usize,
-    /// Their bytes, and those of what has been taken and not read.
+    /// Their bytes, and those of what has been taken and not handed over.
     bytes: usize,
     exporting: usize,
     /// How many batches came, and how many are done with.
@@ -310,19 +310,22 @@ impl Queue {
 
     fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>, pauses: &mut Pauses) {
         let room = || Vec::with_capacity(self.pace.batch.min(BATCH));
-        let mut spans = room();
+        // What has been read is held on to until it is handed over, and so are its bytes.
+        let (mut spans, mut read) = (room(), 0);
         for Waiting { load, spans: count } in batches {
             let bytes = load.bytes();
             load.each(count, &mut spans, |spans| {
                 if spans.len() == self.pace.batch {
                     self.hand_over(exporter, std::mem::replace(spans, room()), pauses);
+                    self.lock().bytes -= std::mem::take(&mut read);
                 }
             });
-            self.lock().bytes -= bytes;
+            read += bytes;
         }
         if !spans.is_empty() {
             self.hand_over(exporter, spans, pauses);
         }
+        self.lock().bytes -= read;
     }
 
     /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more. It is the one way
