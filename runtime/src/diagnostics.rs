@@ -1,4 +1,4 @@
-//! What the runtime has to say about itself, where nobody asks: once for each kind of trouble.
+//! What the runtime has to say about itself, where nobody asks: when a kind of trouble begins.
 //!
 //! With the feature `internal-logs` it goes through OpenTelemetry's own diagnostics where a subscriber of `tracing` takes
 //! them, else to stderr.
@@ -17,7 +17,7 @@ pub enum LogLevel {
     Error,
     /// What found no room, waits to be tried again, or is still open at the end.
     Warn,
-    /// The default. There is nothing yet that it says beyond `Warn`.
+    /// That an exporter takes spans again. The default.
     #[default]
     Info,
     /// What the set-up has come to, when it is installed: all that [`explain`](crate::Tracing::explain) tells.
@@ -135,13 +135,24 @@ pub(crate) fn export_delayed(spans: u64, reason: &str) {
     );
 }
 
+/// An exporter takes spans again.
+pub(crate) fn export_resumed() {
+    say!(
+        Info otel_info,
+        "traced.export_resumed",
+        { remedy = "`stats()` says what was lost" },
+        "spans are exported again; `stats()` says what was lost"
+    );
+}
+
 #[cfg(feature = "internal-logs")]
 fn has_subscriber() -> bool {
     use tracing_core::{dispatcher, subscriber::NoSubscriber};
     dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
 
+/// In one piece: others write there, too.
 fn to_stderr(text: fmt::Arguments<'_>) {
     // A closed stderr is no reason to panic.
-    let _ = std::io::stderr().write_fmt(text);
+    let _ = std::io::stderr().write_all(text.to_string().as_bytes());
 }

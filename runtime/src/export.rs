@@ -87,10 +87,11 @@ struct State {
     came: u64,
     done: u64,
     counts: Counts,
-    /// The last failure since the last flush, and the spans lost since then.
+    /// The first failure since the last flush, and the spans lost since then.
     failure: Option<(u64, String)>,
-    reported: bool,
-    delay_reported: bool,
+    /// What has been said of failures, and of tries that will be repeated.
+    failing: Trouble,
+    delayed: Trouble,
     flushes: Vec<Flush>,
     stop: Option<Stop>,
     /// Whether the thread is gone.
@@ -101,6 +102,8 @@ struct State {
 struct Flush {
     answer: Sender<Answer>,
     until: u64,
+    /// Whether what waits has been tried since.
+    tried: bool,
 }
 
 /// The end, as it was asked for.
@@ -116,6 +119,11 @@ impl Stop {
         // Whoever waits hears of the last try that failed.
         let margin = (timeout / 10).min(Duration::from_millis(250));
         Self { timeout, until: Instant::now().checked_add(timeout.saturating_sub(margin)) }
+    }
+
+    /// How much of the time is left, if it has an end.
+    fn left(self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     /// Who asks again may give more time, and not take any back.
@@ -138,6 +146,12 @@ struct Waiting {
 impl State {
     fn waiting(&self) -> u64 {
         (self.spans + self.exporting) as u64
+    }
+
+    /// Notes that an exporter takes what it gets, and says whether that is news.
+    fn recovered(&mut self) -> bool {
+        let was_failing = self.failing.ends();
+        self.delayed.ends() || was_failing
     }
 
     /// What is to be said where the thread does not answer.
@@ -231,7 +245,7 @@ impl Queue {
             let _ = answer.send(state.unanswered());
         } else {
             let until = state.came;
-            state.flushes.push(Flush { answer, until });
+            state.flushes.push(Flush { answer, until, tried: false });
             self.wake.notify_one();
         }
     }
@@ -346,9 +360,7 @@ impl Queue {
         let mut parcel = Parcel::new(spans);
         let begun = Instant::now();
         loop {
-            let stop = self.lock().stop;
-            let left =
-                stop.and_then(|stop| stop.until).map(|until| until.saturating_duration_since(Instant::now()));
+            let left = self.try_for_all();
             let limit = left.unwrap_or(Duration::MAX).min(self.pace.timeout);
             let sent = survive(|| exporter.export(&mut parcel, limit));
             let (lost, reason) = match sent.unwrap_or_else(|| Sent::Refused(PANICKED.to_owned())) {
@@ -356,9 +368,9 @@ impl Queue {
                 Sent::Partly { rejected, reason } => {
                     (Dropped { rejected, ..Dropped::default() }, Some(reason))
                 }
-                Sent::Again { reason, after } if stop.is_none() && begun.elapsed() < PATIENCE => {
-                    self.keep(&reason);
-                    self.pause(pauses.next(after));
+                Sent::Again { reason, after }
+                    if begun.elapsed() < PATIENCE && self.keep(&reason, after, pauses) =>
+                {
                     continue;
                 }
                 Sent::Refused(reason) | Sent::Again { reason, .. } => {
@@ -369,7 +381,11 @@ impl Queue {
             let mut state = self.lock();
             state.exporting -= parcel.count();
             state.counts.exported += count - lost.total();
+            let is_back = reason.is_none() && state.recovered();
             drop(state);
+            if is_back {
+                crate::diagnostics::export_resumed();
+            }
             if let Some(reason) = reason {
                 self.lose(lost, &reason);
             }
@@ -377,29 +393,55 @@ impl Queue {
         }
     }
 
-    /// Counts a try that was not the last, reports the first one, and tells who waits for spans that they will wait longer.
-    fn keep(&self, reason: &str) {
+    /// A try begins, which is everybody's who has asked by now; gives how much time it has, if that has an end.
+    fn try_for_all(&self) -> Option<Duration> {
         let mut state = self.lock();
-        state.counts.retried += 1;
-        let flushes = std::mem::take(&mut state.flushes);
-        let waiting = state.waiting();
-        let answer = match state.failure.take_if(|_| !flushes.is_empty()) {
-            Some((spans, reason)) => ExportError::Failed { spans, reason },
-            None => ExportError::Kept { waiting, reason: reason.to_owned() },
-        };
-        let is_first = !std::mem::replace(&mut state.delay_reported, true);
-        drop(state);
-        tell(flushes, &Err(answer));
-        if is_first {
-            crate::diagnostics::export_delayed(waiting, reason);
+        for flush in &mut state.flushes {
+            flush.tried = true;
         }
+        state.stop.and_then(Stop::left)
     }
 
-    /// Waits before the next try, unless someone asks for it.
-    fn pause(&self, pause: Duration) {
+    /// Waits for the next try of what an exporter did not take, unless there is no time for one; says whether there is.
+    ///
+    /// Whoever asks for what waits is told that it will wait longer, and it is tried at once. At the end of a set-up nobody is
+    /// told before there is an end to tell: until its time is over, or the spans are out.
+    fn keep(&self, reason: &str, after: Option<Duration>, pauses: &mut Pauses) -> bool {
+        let mut state = self.lock();
+        let stop = state.stop;
+        if stop.is_some() {
+            pauses.hurry();
+        }
+        let pause = pauses.next(after);
+        if stop.and_then(Stop::left).is_some_and(|left| left <= pause) {
+            return false;
+        }
+        state.counts.retried += 1;
+        let waiting = state.waiting();
+        if stop.is_none() {
+            let flushes = std::mem::take(&mut state.flushes);
+            let (tried, others): (Vec<_>, Vec<_>) = flushes.into_iter().partition(|flush| flush.tried);
+            state.flushes = others;
+            let answer = match state.failure.take_if(|_| !tried.is_empty()) {
+                Some((spans, reason)) => ExportError::Failed { spans, reason },
+                None => ExportError::Kept { waiting, reason: reason.to_owned() },
+            };
+            tell(tried, &Err(answer));
+        }
+        let is_new = state.delayed.is_new();
+        drop(state);
+        if is_new {
+            crate::diagnostics::export_delayed(waiting, reason);
+        }
+        self.pause(pause, stop.is_some());
+        true
+    }
+
+    /// Waits before the next try, unless someone asks for it, or for the end.
+    fn pause(&self, pause: Duration, is_ending: bool) {
         let until = Instant::now() + pause;
         let mut state = self.lock();
-        while state.flushes.is_empty() && state.stop.is_none() {
+        while is_ending || (state.flushes.is_empty() && state.stop.is_none()) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -410,27 +452,61 @@ impl Queue {
 
     /// Calls an exporter; that it fails or panics is reported, though no span is lost by it.
     fn guarded(&self, call: impl FnOnce() -> OTelSdkResult) {
-        match survive(call) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.lose(Dropped::default(), &error.to_string()),
-            None => self.lose(Dropped::default(), PANICKED),
+        let reason = match survive(call) {
+            Some(Ok(())) => return,
+            Some(Err(error)) => error.to_string(),
+            None => PANICKED.to_owned(),
+        };
+        let mut state = self.lock();
+        // What lost spans is told rather than this.
+        if state.failure.as_ref().is_none_or(|(spans, _)| *spans == 0) {
+            state.failure = Some((0, reason));
         }
     }
 
-    /// Counts what was lost, and reports it the first time.
+    /// Counts what was lost, and reports it where that is news.
     fn lose(&self, lost: Dropped, reason: &str) {
         let spans = lost.total();
         let mut state = self.lock();
         state.counts.dropped.export_failed += lost.export_failed;
         state.counts.dropped.rejected += lost.rejected;
-        let before = state.failure.take().map_or(0, |(spans, _)| spans);
-        state.failure = Some((before + spans, reason.to_owned()));
-        let is_first = !std::mem::replace(&mut state.reported, true);
+        // The first failure is the cause of others.
+        match &mut state.failure {
+            Some((before, _)) if *before > 0 => *before += spans,
+            failure => *failure = Some((spans, reason.to_owned())),
+        }
+        let is_new = state.failing.is_new();
         // Whoever ends a span must not wait for whoever holds stderr.
         drop(state);
-        if is_first {
+        if is_new {
             crate::diagnostics::export_failed(spans, reason);
         }
+    }
+}
+
+/// A kind of trouble is reported when it begins, and when it begins again after it was over, once in a while.
+#[derive(Debug, Default)]
+struct Trouble {
+    reported: Option<Instant>,
+    is_over: bool,
+}
+
+/// How long a kind of trouble is not reported again.
+const QUIET: Duration = Duration::from_secs(60);
+
+impl Trouble {
+    /// Notes the trouble, and says whether it is to be reported.
+    fn is_new(&mut self) -> bool {
+        let is_new = self.reported.is_none_or(|reported| self.is_over && reported.elapsed() >= QUIET);
+        if is_new {
+            *self = Self { reported: Some(Instant::now()), is_over: false };
+        }
+        is_new
+    }
+
+    /// Notes that it is over, and says whether that is news.
+    fn ends(&mut self) -> bool {
+        self.reported.is_some() && !std::mem::replace(&mut self.is_over, true)
     }
 }
 

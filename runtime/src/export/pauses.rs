@@ -12,11 +12,12 @@ const BIDDEN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Pauses {
     next: Duration,
+    hurries: bool,
 }
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { next: FIRST }
+        Self { next: FIRST, hurries: false }
     }
 }
 
@@ -28,6 +29,13 @@ impl Pauses {
         match after {
             Some(after) => after.min(BIDDEN).mul_f64(1.0 + fastrand::f64() / 10.0).max(own),
             None => own,
+        }
+    }
+
+    /// There is not much time left: pauses begin again, once.
+    pub(super) fn hurry(&mut self) {
+        if !std::mem::replace(&mut self.hurries, true) {
+            self.next = FIRST;
         }
     }
 

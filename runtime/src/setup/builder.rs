@@ -304,7 +304,8 @@ impl Builder {
     }
 
     /// How much the set-up says about itself on stderr: what is lost, and why. With `Debug` it begins with all that
-    /// [`explain`](crate::Tracing::explain) tells. Of each kind of trouble it speaks once; `stats()` counts.
+    /// [`explain`](crate::Tracing::explain) tells. Of each kind of trouble it speaks
+    /// when that begins, and not again within a minute; `stats()` counts.
     ///
     /// ```
     /// let tracing = traced::builder("shop").log_level(traced::LogLevel::Error).install()?;

@@ -53,7 +53,7 @@ impl std::error::Error for SetupError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// Exporters failed since the last flush; the text is the last failure's.
+    /// Exporters failed since the last flush; the text is the first failure's.
     Failed {
         /// How many spans were lost by it.
         spans: u64,

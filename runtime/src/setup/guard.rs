@@ -37,7 +37,7 @@ impl Tracing {
     }
 
     /// Flushes and ends the set-up, waiting no longer than `timeout`. Another may be installed then. What waits to be tried
-    /// again is tried a last time.
+    /// again is tried until then.
     ///
     /// Spans still open are listed on stderr: they are lost.
     ///

@@ -269,21 +269,53 @@ fn the_export_timeout_bounds_a_try_as_well() {
 }
 
 #[test]
-fn a_shutdown_tries_a_last_time_and_counts() {
+fn a_shutdown_tries_until_its_time_is_over_and_counts() {
     let _turn = turn();
-    // Nobody is there: every parcel is tried once, and lost.
+    // Nobody is there, and nobody comes.
     let tracing = set_up_by(|builder| builder.batch(10), otlp(nowhere()).build().unwrap());
     calls(35);
     settled(&tracing, |stats| stats.retried > 0);
     let begun = Instant::now();
-    match tracing.shutdown(5 * SECOND).unwrap_err() {
+    match tracing.shutdown(2 * SECOND).unwrap_err() {
         ExportError::Failed { spans: 35, reason } => {
             assert!(reason.contains("cannot be reached"), "{reason}")
         }
         other => panic!("{other:?}"),
     }
-    assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() > SECOND && begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
     assert_counts(tracing.stats(), 0, 35, 0);
+
+    // Somebody asks for more time than there is.
+    let patience = receiver([Manner::header("503 Service Unavailable", "retry-after: 30")]);
+    let tracing = set_up(otlp(patience.address).build().unwrap());
+    calls(3);
+    settled(&tracing, |stats| stats.retried > 0);
+    let begun = Instant::now();
+    assert!(matches!(tracing.shutdown(5 * SECOND), Err(ExportError::Failed { spans: 3, .. })));
+    assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
+
+    // A try is under way, fails, and the next one succeeds.
+    let slow = receiver([Manner::Sleeps(LONG), Manner::takes()]);
+    let exporter = Otlp::http(format!("http://{}", slow.address)).timeout(SECOND).build().unwrap();
+    let tracing = set_up(exporter);
+    calls(3);
+    let asked = std::thread::scope(|scope| {
+        let flushed = scope.spawn(|| tracing.flush());
+        std::thread::sleep(SECOND / 2);
+        let asked = tracing.shutdown(10 * SECOND);
+        drop(flushed);
+        asked
+    });
+    asked.unwrap();
+    assert_counts(tracing.stats(), 3, 0, 0);
+
+    // Somebody refuses thrice, and takes it then.
+    let busy = || Manner::status("503 Service Unavailable");
+    let at_last = receiver([busy(), busy(), busy(), Manner::takes()]);
+    let tracing = set_up(otlp(at_last.address).build().unwrap());
+    calls(3);
+    tracing.shutdown(10 * SECOND).unwrap();
+    assert_counts(tracing.stats(), 3, 0, 0);
 
     // Somebody is there at last.
     let address = nowhere();
@@ -321,7 +353,7 @@ fn one_that_is_down_does_not_hold_up_the_other() {
     calls(3);
     assert!(tracing.flush().is_err());
     assert_eq!(read(&receiver.requests.recv_timeout(LONG).unwrap()), [0, 1, 2]);
-    assert!(tracing.shutdown(LONG).is_err());
+    assert!(tracing.shutdown(SECOND).is_err());
 }
 
 #[test]
@@ -337,7 +369,7 @@ fn the_bytes_that_wait_are_bounded_while_nobody_takes_them() {
     let stats = settled(&tracing, |stats| stats.dropped.queue_full > 10_000);
     // A span is some 64 bytes or two slots of them, and what the queue and the thread have together is what counts.
     assert!(stats.waiting < 4_000, "{stats:?}");
-    assert!(tracing.shutdown(LONG).is_err());
+    assert!(tracing.shutdown(SECOND).is_err());
     let stats = tracing.stats();
     assert!(crate::exporters::adds_up(&stats) && stats.waiting == 0, "{stats:?}");
 }
