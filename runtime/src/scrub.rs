@@ -18,7 +18,7 @@ use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::value::survive;
+use crate::value::{self, survive};
 
 pub(crate) use key::secret;
 
@@ -55,6 +55,8 @@ pub(crate) use key::secret;
 /// (`password=…`, `"token": "…"`, `?sig=…`), card numbers that pass the check of Luhn, private keys as PEM, and the tokens of
 /// well-known services (AWS, GitHub, GitLab, Slack, Stripe and others). E-mail addresses where [asked](Self::emails).
 ///
+/// A text that was [cut](crate::Builder::max_value_bytes) loses its last piece as well, of which nobody can say what it was.
+///
 /// Both are looked for in the attributes of spans, events, links, the scope and the service; patterns also in status texts,
 /// names of events, and span names that are no literals. A secret without a form of its own, under a key that says nothing,
 /// is not found: do not record it, or [`mask`](crate::mask) it.
@@ -66,6 +68,8 @@ pub(crate) use key::secret;
 pub struct Scrubber {
     is_on: bool,
     emails: bool,
+    /// Whether attributes of other keys are hidden.
+    only: bool,
     keys: HashMap<Cow<'static, str>, Known>,
     rules: Vec<Arc<Rule>>,
 }
@@ -77,6 +81,8 @@ type Rule = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
 enum Known {
     Hidden,
     Allowed,
+    /// Looked through as ever; other keys may not be.
+    Listed,
 }
 
 impl fmt::Debug for Scrubber {
@@ -99,6 +105,7 @@ impl fmt::Display for Scrubber {
         for (count, [one, more]) in [
             (count(Known::Hidden), ["key more", "keys more"]),
             (count(Known::Allowed), ["key allowed", "keys allowed"]),
+            (count(Known::Listed), ["key and no other", "keys and no others"]),
             (self.rules.len(), ["rule", "rules"]),
         ] {
             if count > 0 {
@@ -118,7 +125,7 @@ impl Default for Scrubber {
 impl Scrubber {
     /// Takes out secret keys and the patterns, and nothing more.
     pub fn new() -> Self {
-        Self { is_on: true, emails: false, keys: HashMap::new(), rules: Vec::new() }
+        Self { is_on: true, emails: false, only: false, keys: HashMap::new(), rules: Vec::new() }
     }
 
     /// Takes out nothing: what is recorded is exported.
@@ -135,6 +142,25 @@ impl Scrubber {
     /// Leaves the values of exactly this key as they are: neither its name nor patterns nor rules touch them.
     pub fn allow(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.keys.insert(key.into(), Known::Allowed);
+        self
+    }
+
+    /// Hides the values of all attributes of spans, events and links but those of these keys, as often as called. Their values are
+    /// looked through as ever. What this crate records itself, such as `error.type` and `code.function.name`, needs no mention.
+    ///
+    /// ```
+    /// use traced::Scrubber;
+    /// use traced::opentelemetry::KeyValue;
+    ///
+    /// let scrubber = Scrubber::new().only(["order.id", "order.note"]);
+    /// let shown = |key: &'static str, value: &'static str| scrubber.shown(KeyValue::new(key, value)).value.to_string();
+    /// assert_eq!(shown("order.id", "7"), "7");
+    /// assert_eq!(shown("order.note", "Bearer abc123def456"), "Bearer [redacted: bearer token]");
+    /// assert_eq!(shown("order.city", "Bern"), "[redacted: key]");
+    /// ```
+    pub fn only(mut self, keys: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        self.only = true;
+        self.keys.extend(keys.into_iter().map(|key| (key.into(), Known::Listed)));
         self
     }
 
@@ -156,7 +182,13 @@ impl Scrubber {
 
     /// What exporters get of an attribute: to try rules.
     pub fn shown(&self, mut attribute: KeyValue) -> KeyValue {
-        self.attribute(&mut attribute);
+        self.attribute(&mut attribute, self.only);
+        attribute
+    }
+
+    /// As `shown`, for an attribute of the service or of a scope, which nobody lists.
+    pub(crate) fn shown_of_all(&self, mut attribute: KeyValue) -> KeyValue {
+        self.attribute(&mut attribute, false);
         attribute
     }
 
@@ -193,7 +225,7 @@ impl Scrubber {
     /// The resource without what is to be taken out.
     pub(crate) fn resource(&self, resource: &Resource) -> Resource {
         let attributes =
-            resource.iter().map(|(key, value)| self.shown(KeyValue::new(key.clone(), value.clone())));
+            resource.iter().map(|(key, value)| self.shown_of_all(KeyValue::new(key.clone(), value.clone())));
         let clean = Resource::builder_empty();
         match resource.schema_url() {
             Some(url) => clean.with_schema_url(attributes, url.to_owned()),
@@ -203,7 +235,8 @@ impl Scrubber {
     }
 
     fn scope(&self, scope: &mut InstrumentationScope) {
-        let clean: Vec<_> = scope.attributes().map(|attribute| self.shown(attribute.clone())).collect();
+        let clean: Vec<_> =
+            scope.attributes().map(|attribute| self.shown_of_all(attribute.clone())).collect();
         if scope.attributes().eq(&clean) {
             return;
         }
@@ -219,11 +252,11 @@ impl Scrubber {
 
     fn attributes(&self, attributes: &mut [KeyValue]) {
         for attribute in attributes {
-            self.attribute(attribute);
+            self.attribute(attribute, self.only);
         }
     }
 
-    fn attribute(&self, KeyValue { key, value, .. }: &mut KeyValue) {
+    fn attribute(&self, KeyValue { key, value, .. }: &mut KeyValue, only: bool) {
         if !self.is_on {
             return;
         }
@@ -231,9 +264,10 @@ impl Scrubber {
         let what = match if self.keys.is_empty() { None } else { self.keys.get(key) } {
             Some(Known::Allowed) => return,
             Some(Known::Hidden) => Some("key"),
+            None if only && !OWN.contains(&key) => Some("key"),
             // A boolean says whether there is a secret, and not which.
-            None if matches!(value, Value::Bool(_)) => None,
-            None => secret(key).filter(|_| !is_masked(value)),
+            _ if matches!(value, Value::Bool(_)) => None,
+            _ => secret(key).filter(|_| !is_masked(value)),
         };
         let clean = match (what, &mut *value) {
             (Some(what), _) => Some(redacted(what)),
@@ -243,6 +277,11 @@ impl Scrubber {
                 None
             }
             (None, Value::I64(number)) if pattern::is_card(*number) => Some(redacted("card number")),
+            (None, Value::Array(Array::I64(numbers)))
+                if numbers.iter().any(|number| pattern::is_card(*number)) =>
+            {
+                Some(redacted("card number"))
+            }
             _ => None,
         };
         if let Some(clean) = clean {
@@ -261,6 +300,9 @@ impl Scrubber {
     /// What is shown instead of a text, if it is not to be shown itself.
     fn text(&self, key: &str, text: &str) -> Option<String> {
         let mut clean = pattern::clean(text, self.emails);
+        if value::is_cut(text) {
+            clean = pattern::without_end(clean.as_deref().unwrap_or(text)).or(clean);
+        }
         for rule in &self.rules {
             match survive(|| rule(key, clean.as_deref().unwrap_or(text))) {
                 Some(None) => {}
@@ -271,6 +313,21 @@ impl Scrubber {
         clean
     }
 }
+
+/// The keys that this crate sets.
+const OWN: [&str; 11] = [
+    "busy_ns",
+    "cancelled",
+    "code.file.path",
+    "code.function.name",
+    "code.line.number",
+    "error.type",
+    "exception.message",
+    "exception.stacktrace",
+    "exception.type",
+    "idle_ns",
+    "polls",
+];
 
 fn redacted(what: &str) -> String {
     format!("[redacted: {what}]")

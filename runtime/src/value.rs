@@ -142,6 +142,11 @@ pub(crate) fn limit() -> usize {
     LIMIT.load(Ordering::Relaxed)
 }
 
+/// Whether a text is as long as one that was cut: an end between two characters is no further from the limit.
+pub(crate) fn is_cut(text: &str) -> bool {
+    (limit().saturating_sub(3)..=limit()).contains(&text.len())
+}
+
 /// Says how many bytes of a string are recorded; what was recorded before stays as it is.
 pub(crate) fn set_limit(bytes: usize) {
     LIMIT.store(bytes, Ordering::Relaxed);

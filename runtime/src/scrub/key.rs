@@ -98,6 +98,7 @@ fn meaning(word: &[u8]) -> Word {
         b"password" | b"passwords" | b"passwd" | b"passphrase" | b"passcode" | b"pwd" => {
             Word::Secret("password")
         }
+        word if word.ends_with(b"password") || word.ends_with(b"passwd") => Word::Secret("password"),
         b"secret" | b"secrets" | b"clientsecret" | b"secretkey" => Word::Secret("secret"),
         b"credential" | b"credentials" => Word::Secret("credentials"),
         b"authorization" => Word::Secret("authorization"),
@@ -171,6 +172,8 @@ mod tests {
             "DB_PASS",
             "user.password.old",
             "password_hash",
+            "userpassword",
+            "DbPasswd",
             "password2",
             "cvv",
             "card.number",

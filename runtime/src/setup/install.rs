@@ -161,7 +161,8 @@ impl Builder {
     ) -> Explanation {
         for (key, (value, origin)) in resource {
             // Also where nothing is scrubbed: this is printed.
-            let shown = Scrubber::new().shown(self.scrubber.shown(KeyValue::new(key.clone(), value.clone())));
+            let shown = self.scrubber.shown_of_all(KeyValue::new(key.clone(), value.clone()));
+            let shown = Scrubber::new().shown(shown);
             explanation.attribute(key.as_str(), &shown.value.as_str(), *origin);
         }
         let limits = &self.policy.limits;

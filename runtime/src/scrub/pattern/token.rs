@@ -89,8 +89,10 @@ fn is_access_key(word: &[u8]) -> bool {
 
 /// What stands behind the scheme, as far as it may be of a token.
 fn credentials(bytes: &[u8], from: usize) -> std::ops::Range<usize> {
-    let start = end(bytes, from, |byte| byte == b' ');
-    if start == from {
+    // As in a header that was written by hand.
+    let sign = from + usize::from(bytes.get(from) == Some(&b':'));
+    let start = end(bytes, sign, |byte| matches!(byte, b' ' | b'\t'));
+    if start == sign {
         return from..from;
     }
     start..end(bytes, start, |byte| is_inside(byte) || matches!(byte, b'.' | b'~' | b'+' | b'/' | b'='))
