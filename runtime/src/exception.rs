@@ -34,6 +34,16 @@ pub(crate) struct Exceptions {
     pub(crate) scrubber: Arc<Scrubber>,
 }
 
+/// Whether what the environment says of exceptions was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Heeded {
+    Yes,
+    /// It asks for logs, and there is nowhere to log.
+    NoLogs,
+    /// It says nothing of exceptions.
+    Strange,
+}
+
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
 enum Signal {
     #[default]
@@ -69,24 +79,23 @@ impl Exceptions {
         }));
     }
 
-    /// Does what the environment variable says; what it says that cannot be done is the error.
-    pub(crate) fn read(mut self, opt_in: Option<&str>) -> (Self, Option<String>) {
+    /// Does what the environment variable says, or says why not.
+    pub(crate) fn read(mut self, opt_in: &str) -> (Self, Heeded) {
         // The variable is a list shared by conventions, of which unknown ones are to be ignored.
-        let mut words = opt_in.unwrap_or_default().split(',').map(str::trim);
-        self.signal = words
-            .find_map(|word| match word {
-                "logs" => Some(Signal::Log),
-                "logs/dup" => Some(Signal::Both),
-                _ => None,
-            })
-            .unwrap_or_default();
-        if self.signal != Signal::Event && self.log.is_none() {
-            self.signal = Signal::Event;
-            let warning = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN asks for logs, and there is no logger provider; \
-                           exceptions stay span events. Give one with `builder(…).logs(&provider)`";
-            return (self, Some(warning.to_owned()));
+        let mut words = opt_in.split(',').map(str::trim);
+        let signal = words.find_map(|word| match word {
+            "logs" => Some(Signal::Log),
+            "logs/dup" => Some(Signal::Both),
+            _ => None,
+        });
+        match signal {
+            None => (self, Heeded::Strange),
+            Some(_) if self.log.is_none() => (self, Heeded::NoLogs),
+            Some(signal) => {
+                self.signal = signal;
+                (self, Heeded::Yes)
+            }
         }
-        (self, None)
     }
 
     /// What becomes of exceptions, in words.
@@ -158,20 +167,19 @@ fn any(value: Value) -> AnyValue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exceptions, Signal};
+    use super::{Exceptions, Heeded, Signal};
 
     #[test]
     fn without_a_logger_provider_exceptions_stay_events_and_it_is_said() {
-        let (exceptions, warning) = Exceptions::default().read(Some("logs"));
-        assert_eq!(exceptions.signal, Signal::Event);
-        assert!(warning.is_some_and(|warning| warning.contains("`builder(…).logs(&provider)`")));
+        let (exceptions, heeded) = Exceptions::default().read("logs");
+        assert_eq!((exceptions.signal, heeded), (Signal::Event, Heeded::NoLogs));
     }
 
     #[test]
     fn other_words_change_nothing() {
-        for opt_in in [None, Some(""), Some("database"), Some("log")] {
-            let (exceptions, warning) = Exceptions::default().read(opt_in);
-            assert_eq!((exceptions.signal, warning), (Signal::Event, None));
+        for opt_in in ["", "database", "log"] {
+            let (exceptions, heeded) = Exceptions::default().read(opt_in);
+            assert_eq!((exceptions.signal, heeded), (Signal::Event, Heeded::Strange));
         }
     }
 }

@@ -310,6 +310,27 @@ fn what_is_said_on_stderr_is_as_much_as_the_level_says() {
 }
 
 #[test]
+fn what_is_said_of_exceptions_and_cannot_be_done_is_told() {
+    const OPT_IN: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+    let said = said_by("init", &[(OPT_IN, "logs/dup")]);
+    assert_says(
+        &said,
+        &[
+            "traced: OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN asks for logs, but there is no logger provider",
+            "exceptions: span events (default)\n",
+            "ignored: OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN: there is no logger provider",
+        ],
+    );
+    let said = said_by("init", &[(OPT_IN, "database")]);
+    assert_says(
+        &said,
+        &["ignored: OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN: it has neither `logs` nor `logs/dup`\n"],
+    );
+    let said = said_by("init", &[(OPT_IN, "database,LOGS")]);
+    assert_says(&said, &["error: ", "`database,LOGS`; `LOGS` is not known; expected `logs` or `logs/dup`"]);
+}
+
+#[test]
 fn names_and_attributes_of_the_service_reach_the_exporter() {
     let variables = [
         ("OTEL_SERVICE_NAME", "shop"),

@@ -16,6 +16,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, ShouldSample};
 
 use super::explanation::{Ignored, clean, is_secret};
+use super::install::{EXCEPTIONS, exceptions};
 use super::name::remedy;
 use crate::diagnostics::{self, LogLevel};
 use crate::filter::Filter;
@@ -268,7 +269,7 @@ impl Environment {
             variables.ignore_if_set(name, why);
         }
         let mut known = variables.asked.into_inner();
-        known.extend(WHILE_ON.iter().copied().chain([super::install::EXCEPTIONS]));
+        known.extend(WHILE_ON.iter().copied().chain([EXCEPTIONS]));
         let Variables { ignored, faults, .. } = variables;
         Self { enabled, ignored, faults, known, ..environment }
     }
@@ -308,6 +309,8 @@ impl Environment {
             self.network.insert(named, network);
         }
         self.sampler = sampler(variables);
+        // Heeded by every set-up; what is wrong with it is told where the environment is asked.
+        variables.told(EXCEPTIONS, exceptions);
         self.filter = variables.told(FILTER, |text| Filter::read(text).map_err(|fault| fault.to_string()));
         self.baggage_attributes = variables.told(BAGGAGE_ATTRIBUTES, baggage_names);
         self.queue = variables.told(QUEUE, positive);

@@ -18,7 +18,7 @@ use super::guard::{Running, Tracing};
 use crate::console::Console;
 use crate::control::{Rate, Rated, Switches};
 use crate::diagnostics;
-use crate::exception::Exceptions;
+use crate::exception::{Exceptions, Heeded};
 use crate::export::{Capacity, Export, OpenIn, Outlet, Pace, Queue};
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::process::BaggageAttributes;
@@ -120,10 +120,11 @@ impl Builder {
 
     /// The one variable that is always read: it decides what spans are, and not where they go.
     fn read_exceptions(&mut self) {
-        let said = std::env::var_os(EXCEPTIONS).is_some_and(|value| !value.is_empty());
-        self.exceptions = exceptions_by_environment(std::mem::take(&mut self.exceptions));
-        if said {
-            self.origins.say(Setting::Exceptions, Origin::Variable(EXCEPTIONS));
+        match heed_opt_in(&mut self.exceptions) {
+            None => {}
+            Some(Heeded::Yes) => self.origins.say(Setting::Exceptions, Origin::Variable(EXCEPTIONS)),
+            Some(Heeded::Strange) => self.origins.ignore(EXCEPTIONS, "it has neither `logs` nor `logs/dup`"),
+            Some(Heeded::NoLogs) => self.origins.ignore(EXCEPTIONS, NO_LOGS),
         }
     }
 
@@ -271,11 +272,27 @@ impl Sinks {
 /// Where exceptions are recorded.
 pub(super) const EXCEPTIONS: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
 
-pub(super) fn exceptions_by_environment(exceptions: Exceptions) -> Exceptions {
-    let opt_in = std::env::var(EXCEPTIONS).ok();
-    let (exceptions, warning) = exceptions.read(opt_in.as_deref());
-    if let Some(warning) = warning {
-        diagnostics::not_heeded(&warning);
+const NO_LOGS: &str = "there is no logger provider, and exceptions stay span events; give one with `builder(…).logs(&provider)`";
+
+/// Does what the environment says of exceptions, if it says anything, and tells of what cannot be done.
+pub(super) fn heed_opt_in(exceptions: &mut Exceptions) -> Option<Heeded> {
+    let opt_in = std::env::var_os(EXCEPTIONS).filter(|value| !value.is_empty())?;
+    let (read, heeded) = std::mem::take(exceptions).read(&opt_in.to_string_lossy());
+    *exceptions = read;
+    if heeded == Heeded::NoLogs {
+        diagnostics::not_heeded(&format!("{EXCEPTIONS} asks for logs, but {NO_LOGS}"));
     }
-    exceptions
+    Some(heeded)
+}
+
+/// A word that was meant for it and is none of its own.
+pub(super) fn exceptions(text: &str) -> Result<(), String> {
+    let near = |word: &&str| {
+        let is_meant = ["log", "logs", "log/dup", "logs/dup"].contains(&word.to_lowercase().as_str());
+        is_meant && !["logs", "logs/dup"].contains(word)
+    };
+    match text.split(',').map(str::trim).find(near) {
+        Some(word) => Err(format!("`{word}` is not known; expected `logs` or `logs/dup`")),
+        None => Ok(()),
+    }
 }

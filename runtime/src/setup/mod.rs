@@ -36,7 +36,7 @@ use crate::process::Processors;
 use crate::route;
 use environment::Chosen;
 use explanation::{Origin, Origins};
-use install::exceptions_by_environment;
+use install::heed_opt_in;
 use sampling::Deciding;
 
 pub use builder::Builder;
@@ -136,7 +136,8 @@ pub fn attach_global() -> Result<(), SetupError> {
         pipeline::uninstall(&before);
     }
     let policy = Policy { sampler: Sampler::Plain, code_attributes: true, limits: pipeline::no_limits() };
-    let exceptions = exceptions_by_environment(Exceptions::default());
+    let mut exceptions = Exceptions::default();
+    heed_opt_in(&mut exceptions);
     let provider = Provider::Foreign(Box::new(route::of_the_program()));
     let pipeline = Arc::new(Pipeline::new(provider, policy, exceptions));
     pipeline::install(Arc::clone(&pipeline)).map_err(|_| SetupError::AlreadyInstalled)?;
