@@ -8,6 +8,8 @@ use std::collections::hash_map::Entry;
 use std::error::Error;
 use std::fmt;
 
+use crate::fault::debug_as_display;
+
 /// What an operator wrote, understood.
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
@@ -27,7 +29,7 @@ impl Default for Filter {
 }
 
 /// What a [`Control`](crate::Control) was told, and cannot heed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ControlFault {
     given: String,
     reason: &'static str,
@@ -48,6 +50,8 @@ impl fmt::Display for ControlFault {
 }
 
 impl Error for ControlFault {}
+
+debug_as_display!(ControlFault);
 
 const EXPECTED: &str = "expected `path=on` or `path=off`, `\"span name\"=on` or `\"span name\"=off`, or `on` or `off` for all others";
 

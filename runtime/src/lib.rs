@@ -64,6 +64,7 @@ mod diagnostics;
 mod disk;
 mod exception;
 mod export;
+mod fault;
 mod fields;
 mod filter;
 mod future;

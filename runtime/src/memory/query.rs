@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::Member;
 use super::trace::{has_failed, service, stretch};
+use crate::fault::debug_as_display;
 use crate::keep::Kept;
 use crate::propagation::percent_decoded;
 
@@ -140,7 +141,7 @@ impl Default for Query {
 }
 
 /// What cannot be understood of the query in a URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct QueryFault(String);
 
 impl fmt::Display for QueryFault {
@@ -150,6 +151,8 @@ impl fmt::Display for QueryFault {
 }
 
 impl std::error::Error for QueryFault {}
+
+debug_as_display!(QueryFault);
 
 impl FromStr for Query {
     type Err = QueryFault;

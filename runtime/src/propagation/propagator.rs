@@ -18,6 +18,7 @@ use super::header::Written;
 use super::jaeger::{self, UBER_TRACE_ID};
 use super::trace_context::{self, TRACEPARENT, TRACESTATE};
 use super::{AsLink, Carrier, Extract, Inject, custom, trace_id};
+use crate::fault::debug_as_display;
 
 /// A format in which context travels.
 ///
@@ -79,7 +80,7 @@ impl FromStr for Propagator {
 }
 
 /// A name that is no [`Propagator`]'s.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownPropagator(String);
 
 impl fmt::Display for UnknownPropagator {
@@ -97,6 +98,8 @@ impl fmt::Display for UnknownPropagator {
 }
 
 impl error::Error for UnknownPropagator {}
+
+debug_as_display!(UnknownPropagator);
 
 impl UnknownPropagator {
     /// Whether OpenTelemetry knows the name.

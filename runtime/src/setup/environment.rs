@@ -19,12 +19,13 @@ use super::explanation::{Ignored, clean, is_secret};
 use super::install::{EXCEPTIONS, exceptions};
 use super::name::remedy;
 use crate::diagnostics::{self, LogLevel};
+use crate::fault::debug_as_display;
 use crate::filter::Filter;
 use crate::pipeline::Sampler;
 use crate::propagation::{Propagator, UnknownPropagator, is_token, percent_decoded};
 
 /// A variable of the environment whose value cannot be heeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EnvironmentFault {
     /// The variable's name.
@@ -41,6 +42,8 @@ impl fmt::Display for EnvironmentFault {
         write!(f, "`{variable}` is `{value}`; {reason}")
     }
 }
+
+debug_as_display!(EnvironmentFault);
 
 /// What a variable says.
 #[derive(Debug)]

@@ -3,10 +3,14 @@
 use std::fmt;
 
 use super::environment::EnvironmentFault;
+use crate::fault::debug_as_display;
 use crate::filter::ControlFault;
 
+debug_as_display!(SetupError, ExportError);
+
 /// Why a set-up cannot be made.
-#[derive(Debug)]
+///
+/// Its `Debug` is its `Display`: a `main` that returns it says what is wrong and what to do, and not how it is built.
 #[non_exhaustive]
 pub enum SetupError {
     /// Another set-up is in force.
@@ -49,8 +53,8 @@ impl std::error::Error for SetupError {
     }
 }
 
-/// Why spans have not been handed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why spans have not been handed over. Its `Debug` is its `Display`.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportError {
     /// Exporters failed since the last flush; the text is the first failure's.

@@ -20,6 +20,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::export::{Parcel, Sent};
+use crate::fault::debug_as_display;
 use crate::setup::clean;
 
 pub(crate) use address::Address;
@@ -62,7 +63,7 @@ enum Way {
 }
 
 /// An exporter that cannot be built, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Misconfigured(pub(crate) String);
 
 impl fmt::Display for Misconfigured {
@@ -72,6 +73,8 @@ impl fmt::Display for Misconfigured {
 }
 
 impl std::error::Error for Misconfigured {}
+
+debug_as_display!(Misconfigured);
 
 /// What a receiver took only a part of.
 #[derive(Debug, Default, PartialEq, Eq)]
