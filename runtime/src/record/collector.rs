@@ -27,8 +27,9 @@ const SHORT: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_millis(100);
 /// How often the calendar is compared with the counter.
 const NOTE: Duration = Duration::from_secs(1);
-/// About how many slots go to the exporters in one piece.
+/// About how many slots go to the exporters in one piece, and about how many bytes beside them.
 const BATCH: usize = 4096;
+const BESIDE: usize = 1 << 20;
 
 /// Records, one behind the other.
 #[derive(Debug, Default)]
@@ -39,9 +40,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Adds a record, in its two parts, and says how many bytes are beside it.
-    fn add(&mut self, parts: [&[Slot]; 2], parcels: &mut impl Iterator<Item = Parcel>) -> usize {
-        let before = self.heap;
+    /// Adds a record, in its two parts.
+    fn add(&mut self, parts: [&[Slot]; 2], parcels: &mut impl Iterator<Item = Parcel>) {
         for part in parts {
             self.pieces.slots.extend_from_slice(part);
             let count = part.iter().filter(|slot| slot.has_parcel()).count();
@@ -51,7 +51,11 @@ impl Batch {
             }
         }
         self.spans += 1;
-        self.heap - before
+    }
+
+    /// Whether there is enough in it for a piece.
+    fn is_full(&self) -> bool {
+        self.pieces.slots.len() >= BATCH || self.heap >= BESIDE
     }
 
     /// The records.
@@ -72,9 +76,30 @@ impl Batch {
         spans
     }
 
-    /// How many bytes it holds.
+    /// How many bytes it holds, with the room in it that is not used.
     pub(crate) fn bytes(&self) -> usize {
-        self.pieces.slots.len() * size_of::<Slot>() + self.heap
+        let Pieces { slots, parcels } = &self.pieces;
+        slots.capacity() * size_of::<Slot>() + parcels.capacity() * size_of::<Parcel>() + self.heap
+    }
+}
+
+/// Records that are not handed out yet, in pieces.
+#[derive(Default)]
+struct Pile {
+    full: Vec<Batch>,
+    last: Batch,
+}
+
+impl Pile {
+    fn add(&mut self, parts: [&[Slot]; 2], parcels: &mut impl Iterator<Item = Parcel>) {
+        self.last.add(parts, parcels);
+        if self.last.is_full() {
+            self.full.push(std::mem::take(&mut self.last));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.last.spans == 0
     }
 }
 
@@ -124,7 +149,7 @@ impl Totals {
 #[derive(Default)]
 struct Rings {
     readers: Vec<Reader>,
-    late: Batch,
+    late: Pile,
 }
 
 /// Who waits for an answer.
@@ -293,7 +318,7 @@ impl Collector {
             }
             let stops = requests.iter().any(|request| request.stop.is_some());
             if stops {
-                self.hand_out(&mut rings.late);
+                self.hand_out_all(std::mem::take(&mut rings.late));
             }
             for request in requests {
                 self.answer(request);
@@ -323,7 +348,7 @@ impl Collector {
             reader.is_abandoned = reader.ring.is_abandoned();
             reader.seen = reader.ring.slots();
         }
-        let mut came = roots.spans > 0;
+        let mut came = !roots.is_empty();
         let mut batch = Batch::default();
         for reader in readers.iter_mut() {
             came |= self.empty(reader, &mut batch, &mut roots, late);
@@ -334,12 +359,15 @@ impl Collector {
             }
             !reader.is_abandoned
         });
+        self.hand_out(batch);
+        // They hold no place in the rings, and so give none back.
+        let mut stray = Batch::default();
         for record in lock(&self.stray).map(|mut stray| std::mem::take(&mut *stray)).unwrap_or_default() {
-            came = true;
-            batch.add([&record.slots, &[]], &mut record.parcels.into_iter());
+            stray.add([&record.slots, &[]], &mut record.parcels.into_iter());
         }
-        self.hand_out(&mut batch);
-        self.hand_out(&mut roots);
+        came |= stray.spans > 0;
+        self.push(stray);
+        self.hand_out_all(roots);
         self.bury();
         came
     }
@@ -354,39 +382,52 @@ impl Collector {
     }
 
     /// Moves what is in a ring to where it belongs.
-    fn empty(&self, reader: &mut Reader, batch: &mut Batch, roots: &mut Batch, late: &mut Batch) -> bool {
+    fn empty(&self, reader: &mut Reader, batch: &mut Batch, roots: &mut Pile, late: &mut Pile) -> bool {
         let slots = reader.ring.slots();
         let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
-        batch.pieces.slots.reserve(slots);
         let (first, second) = chunk.as_slices();
         // The parcels of what is in the chunk were written before it.
         let mut parcels = std::iter::from_fn(|| reader.parcels.pop().ok());
-        let (mut place, mut heap) = (0, 0);
+        let mut place = 0;
         while let Some(head) = first.get(place).or_else(|| second.get(place.checked_sub(first.len())?)) {
             // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
             let behind = (place + head.record()).min(slots);
             let near = &first[place.min(first.len())..behind.min(first.len())];
             let far = &second[place.saturating_sub(first.len())..behind.saturating_sub(first.len())];
-            heap += match head.is_root() {
+            match head.is_root() {
                 false => batch.add([near, far], &mut parcels),
                 true if place < reader.seen => roots.add([near, far], &mut parcels),
                 true => late.add([near, far], &mut parcels),
-            };
+            }
+            if batch.is_full() {
+                self.hand_out(std::mem::take(batch));
+            }
             place = behind;
         }
         chunk.commit_all();
-        if heap > 0 {
-            self.used.fetch_sub(heap, Ordering::Relaxed);
-        }
-        if batch.pieces.slots.len() >= BATCH {
-            self.hand_out(batch);
-        }
         slots > 0
     }
 
-    fn hand_out(&self, batch: &mut Batch) {
+    fn hand_out_all(&self, pile: Pile) {
+        pile.full.into_iter().for_each(|batch| self.hand_out(batch));
+        self.hand_out(pile.last);
+    }
+
+    /// Gives the queues what was in the rings. Until then it has its place there: what is on the way would be nowhere else.
+    fn hand_out(&self, batch: Batch) {
+        let heap = batch.heap;
+        self.push(batch);
+        if heap > 0 {
+            self.used.fetch_sub(heap, Ordering::Relaxed);
+        }
+    }
+
+    fn push(&self, mut batch: Batch) {
         if batch.spans > 0 {
-            self.outlet.push(std::mem::take(batch));
+            // It may wait for long.
+            batch.pieces.slots.shrink_to_fit();
+            batch.pieces.parcels.shrink_to_fit();
+            self.outlet.push(batch);
         }
     }
 
