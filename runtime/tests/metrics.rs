@@ -188,6 +188,7 @@ fn what_became_of_the_spans_is_told_for_each_exporter() {
         "a rate begins at zero: {reasons:?}"
     );
     assert_eq!(samples(&text, "traced_spans_waiting").len(), 3);
+    assert_eq!(samples(&text, "traced_exports_retried_total").len(), 3);
     drop(open);
     drop(tracing);
     assert!(!metrics.text().contains("traced_spans_started"), "nobody is there to tell");
@@ -201,6 +202,26 @@ fn what_became_of_the_spans_is_told_for_each_exporter() {
         health(&metrics.text(), "traced_spans_exported_total"),
         [("exporter=\"console".to_owned(), 1.0)]
     );
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn tries_that_failed_are_told_while_the_spans_are_kept() {
+    let _turn = turn();
+    let metrics = endpoint();
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let exporter = traced::otlp::Otlp::http(format!("http://{nowhere}")).build().unwrap();
+    let tracing = traced::builder("shop").exporter(exporter).install().unwrap();
+    metrics.observe(&tracing);
+    pay();
+    let kept = tracing.flush();
+    assert!(matches!(kept, Err(traced::ExportError::Kept { waiting: 1, .. })), "{kept:?}");
+    let text = metrics.text();
+    let tries = health(&text, "traced_exports_retried_total");
+    assert!(matches!(&tries[..], [(exporter, _)] if exporter.starts_with("exporter=\"otlp")), "{text}");
+    assert_eq!(health(&text, "traced_spans_dropped_total"), []);
+    assert_eq!(health(&text, "traced_spans_waiting").len(), 1);
+    let _ = tracing.shutdown(std::time::Duration::ZERO);
 }
 
 /// What stands in the rules' expressions: words that are names of metrics, labels or their values.
@@ -247,7 +268,9 @@ fn the_rules_for_alerts_ask_for_what_is_printed() {
             "span_kind",
             "span_name",
             "status_code",
+            "traced_exports_retried_total",
             "traced_spans_dropped_total",
+            "traced_spans_exported_total",
             "traced_spans_started_total",
             "traces_span_metrics_calls_total",
             "traces_span_metrics_duration_seconds_bucket",

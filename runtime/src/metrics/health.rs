@@ -55,6 +55,11 @@ pub(crate) fn observe(
         .with_callback(each(|stats, observer, exporter| observer.observe(stats.exported, &[exporter])))
         .build();
     meter
+        .u64_observable_counter("traced.exports.retried")
+        .with_description("Tries to hand spans to the exporter that failed and were not the last.")
+        .with_callback(each(|stats, observer, exporter| observer.observe(stats.retried, &[exporter])))
+        .build();
+    meter
         .u64_observable_counter("traced.spans.dropped")
         .with_description("Spans that were lost on the way to the exporter.")
         .with_callback(each(|stats, observer, exporter| {

@@ -69,6 +69,7 @@ impl Tracing {
     /// | `traced.spans.open` | those that have not ended | |
     /// | `traced.spans.waiting` | those that wait to be handed over | `exporter` |
     /// | `traced.spans.exported` | those that were handed over | `exporter` |
+    /// | `traced.exports.retried` | tries to hand spans over that failed and were not the last: the receiver is away | `exporter` |
     /// | `traced.spans.dropped` | those that were lost | `exporter`, `reason`: the fields of [`Dropped`] |
     ///
     /// It ends with this guard. Where the environment switches tracing off, there is nothing to tell.
