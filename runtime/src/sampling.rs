@@ -52,7 +52,12 @@ use crate::pipeline::Sampler as Known;
 ///
 /// What is below 0, or no number, keeps none, and what is above 1 all.
 pub fn share(share: f64) -> impl ShouldSample + Clone + 'static {
-    SdkSampler::ParentBased(Box::new(SdkSampler::TraceIdRatioBased(share)))
+    SdkSampler::ParentBased(Box::new(SdkSampler::TraceIdRatioBased(bounded(share))))
+}
+
+/// A share as it is heeded, and as `explain()` tells it.
+fn bounded(share: f64) -> f64 {
+    if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
 }
 
 /// What a sampler of someone's is called where it is told.

@@ -102,9 +102,10 @@ impl Tail {
         self.reason(Reason::When(Arc::new(is)))
     }
 
-    /// Keeps this share of the rest, by the trace's id: 0 is none, the default, and 1 is all.
+    /// Keeps this share of the rest, by the trace's id: 0 is none, the default, and 1 is all. What is below 0, or no number,
+    /// is 0, and what is above 1 is 1.
     pub fn share(mut self, share: f64) -> Self {
-        self.share = share;
+        self.share = super::bounded(share);
         self
     }
 

@@ -275,7 +275,8 @@ impl Builder {
     /// # Ok::<(), traced::SetupError>(())
     /// ```
     ///
-    /// It runs on the threads of the exporters, for all of them. What [`logs`](Self::logs) gets is scrubbed where it is written.
+    /// It runs on the threads of the exporters, for all of them. What [`logs`](Self::logs) gets is scrubbed where it is written. What
+    /// goes through a provider of the program's own, after [`attach_global`](crate::attach_global), is not scrubbed.
     pub fn scrub(mut self, scrubber: Scrubber) -> Self {
         self.origins.say(Setting::Scrubber, Origin::Code);
         self.scrubber = Arc::new(scrubber);

@@ -114,7 +114,8 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
 
 /// Sends spans through the tracer provider that the program has made global itself, whatever it is.
 ///
-/// Call it after `opentelemetry::global::set_tracer_provider`; a later call looks again.
+/// Call it after `opentelemetry::global::set_tracer_provider`; a later call looks again. Spans go to that provider as they were
+/// recorded: no [`Scrubber`](crate::Scrubber), no hook and no sampling of this crate stands before its exporters.
 ///
 /// ```
 /// use traced::opentelemetry::{global, trace::noop::NoopTracerProvider};
