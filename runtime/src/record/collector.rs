@@ -460,3 +460,36 @@ impl Drop for Over<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+
+    use super::*;
+
+    #[test]
+    fn a_pile_is_in_pieces_whether_slots_fill_it_or_what_is_beside_them() {
+        let mut pile = Pile::default();
+        let slot = Slot::Bool { key: "key", value: true };
+        for _ in 0..=3 * BATCH {
+            pile.add([&[slot], &[]], &mut std::iter::empty());
+        }
+        assert_eq!(pile.full.iter().map(|batch| batch.spans).collect::<Vec<_>>(), [BATCH; 3]);
+        assert_eq!(pile.last.spans, 1);
+
+        let mut pile = Pile::default();
+        let text = || Parcel::Attribute(Box::new(KeyValue::new("key", "x".repeat(BESIDE / 4))));
+        for _ in 0..9 {
+            pile.add([&[Slot::Parcel], &[]], &mut std::iter::once(text()));
+        }
+        assert_eq!(pile.full.iter().map(|batch| batch.spans).collect::<Vec<_>>(), [4; 2]);
+        assert!(pile.full.iter().all(|batch| batch.bytes() > BESIDE));
+    }
+
+    #[test]
+    fn room_that_is_not_used_counts_as_bytes() {
+        let mut batch = Batch::default();
+        batch.pieces.slots.reserve_exact(1000);
+        assert_eq!(batch.bytes(), 1000 * size_of::<Slot>());
+    }
+}
