@@ -9,6 +9,7 @@ mod exporters;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod http;
+mod load;
 mod receiver;
 #[cfg(feature = "tls")]
 mod tls;
