@@ -61,6 +61,9 @@ pub(crate) use key::secret;
 /// names of events, and span names that are no literals. A secret without a form of its own, under a key that says nothing,
 /// is not found: do not record it, or [`mask`](crate::mask) it.
 ///
+/// It is a set-up's. After [`attach_global`](crate::attach_global) spans go through the program's own provider, and are not
+/// scrubbed here.
+///
 /// A clean span with eight attributes costs the exporter's thread some 350 ns (`bench/spans`, `scrub`), and the calling thread
 /// nothing; a text's cost grows with its
 /// length, whatever is in it.
