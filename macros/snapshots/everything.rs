@@ -19,7 +19,7 @@
 //     find(id)
 // }
 //
-// adds 466 tokens
+// adds 479 tokens
 
 fn load(
     headers: &Headers,
@@ -28,7 +28,7 @@ fn load(
     opts: Opts,
     r#b: (u8, u8),
 ) -> Result<Found, Error> {
-    let mut __traced_call = ::traced::__private::Call::later({
+    let mut __traced_call = ::traced::__private::Call::under({
         static SITE: ::traced::__private::Callsite = ::traced::__private::Callsite::new(
             "load",
             ::traced::__private::SpanKind::Client,
@@ -43,15 +43,16 @@ fn load(
         &SITE
     });
     if __traced_call.on() {
-        if ::traced::__private::holds(id > 0) {
-            __traced_call.parent(&headers);
+        if __traced_call.starts() && !::traced::__private::holds(id > 0) {
+            __traced_call.without();
+        }
+        __traced_call.parent(&headers);
+        if __traced_call.starts() {
             __traced_call.links(&links);
             if __traced_call.wants_attributes() {
                 __traced_call.attribute("id", &(id));
                 __traced_call.debug("opts", &(opts));
             }
-        } else {
-            __traced_call.off();
         }
     }
     let __traced_value = __traced_call

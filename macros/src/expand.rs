@@ -121,16 +121,11 @@ impl Model {
         let entry = &self.entry;
         let call = emit!(__traced_call);
 
-        let mut steps = TokenStream::new();
-        if let Some(parent) = &entry.parent {
-            let span = located(parent);
-            steps.extend(quote_spanned!(span=> #call.parent(&#parent);));
-        }
-        steps.extend(match entry.root {
+        let mut steps = match entry.root {
             None => TokenStream::new(),
             Some(Root::Unlinked) => emit!(#call.root();),
             Some(Root::Linked) => emit!(#call.root_linked();),
-        });
+        };
         if let Some(links) = &entry.links {
             let span = located(links);
             steps.extend(quote_spanned!(span=> #call.links(#links);));
@@ -138,9 +133,11 @@ impl Model {
         if entry.timing {
             steps.extend(emit!(#call.time();));
         }
-        let alone = steps.is_empty() && entry.when.is_none();
+        let alone = steps.is_empty() && entry.when.is_none() && entry.parent.is_none();
         // A call that may yet get another parent, or none at all, does not start before it is known.
         let new = match self.shape {
+            Shape::Sync | Shape::Async if entry.parent.is_some() => emit!(under(#site)),
+            Shape::Future(_) | Shape::Stream(_) if entry.parent.is_some() => emit!(under(__traced_site)),
             Shape::Sync if alone && entry.attributes.is_empty() => {
                 emit!(inside(#site, #private::name_of(|| ())))
             }
@@ -157,9 +154,18 @@ impl Model {
             let records = entry.attributes.iter().map(|attribute| attribute.record(&call));
             steps.extend(emit!(if #call.#wants() { #(#records)* }));
         }
-        if let Some(when) = &entry.when {
+        let condition = entry.when.as_ref().map(|when| {
             let span = located(when);
-            let condition = quote_spanned!(span=> #private::holds(#when));
+            quote_spanned!(span=> #private::holds(#when))
+        });
+        if let Some(parent) = &entry.parent {
+            // It is current also where there is no span, and is evaluated then, too.
+            let when = condition.map(|holds| emit!(if #call.starts() && !#holds { #call.without(); }));
+            let span = located(parent);
+            let parent = quote_spanned!(span=> #call.parent(&#parent););
+            let rest = if steps.is_empty() { steps } else { emit!(if #call.starts() { #steps }) };
+            steps = emit!(#when #parent #rest);
+        } else if let Some(condition) = condition {
             steps = emit!(if #condition { #steps } else { #call.off(); });
         }
         // Attributes alone ask for themselves whether the call is on.

@@ -42,7 +42,8 @@ use crate::propagation::is_deferred;
 /// ```
 ///
 /// Every thread sees a change with the next call. Spans that are open then go on and end as they would have. A call without a
-/// span is as one whose `when` says no: what it calls hangs under the caller's span, and the context stays as it is.
+/// span is as one whose `when` says no: what it calls hangs under the caller's span, and the context stays as it is; or under
+/// the `parent` it names, which is current for it.
 ///
 /// Once the set-up is shut down, and where the environment switches tracing off, nothing here has any effect. Captures of
 /// [`testing`](crate::testing) are no set-up: they see what they always see.
@@ -124,8 +125,8 @@ impl Control {
         self.ask(|_, switches| switches.rate.get()).flatten()
     }
 
-    /// Starts no more spans: calls cost what they cost without a set-up. Those that are open are still written to and end,
-    /// and contexts travel as they are.
+    /// Starts no more spans: calls cost what they cost without a set-up, but for those that name a `parent`, which pass on
+    /// what it sent. Spans that are open are still written to and end, and contexts travel as they are.
     pub fn pause(&self) {
         self.ask(|pipeline, _| pipeline::pause(pipeline, true));
     }

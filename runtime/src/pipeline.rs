@@ -26,6 +26,9 @@ struct State {
     sinks: AtomicUsize,
     /// As `sinks`, and with what is paused: its open spans are still written to.
     set_up: AtomicUsize,
+    /// As `set_up`, and with what is switched off: contexts of callers pass through.
+    passed: AtomicUsize,
+    switched_off: AtomicUsize,
     captures: AtomicUsize,
     /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
     installed: AtomicU64,
@@ -34,6 +37,8 @@ struct State {
 static STATE: Alone<State> = Alone(State {
     sinks: AtomicUsize::new(0),
     set_up: AtomicUsize::new(0),
+    passed: AtomicUsize::new(0),
+    switched_off: AtomicUsize::new(0),
     captures: AtomicUsize::new(0),
     installed: AtomicU64::new(0),
 });
@@ -52,6 +57,17 @@ pub(crate) fn enabled() -> bool {
 #[inline]
 pub(crate) fn is_set_up() -> bool {
     STATE.0.set_up.load(Ordering::Relaxed) != 0
+}
+
+/// Whether a call passes on what its caller sent, be it recorded or not.
+#[inline]
+pub(crate) fn passes() -> bool {
+    STATE.0.passed.load(Ordering::Relaxed) != 0
+}
+
+/// Whether there is a set-up that is switched off.
+pub(crate) fn is_switched_off() -> bool {
+    STATE.0.switched_off.load(Ordering::Relaxed) != 0
 }
 
 /// Whether any capture runs.
@@ -284,6 +300,7 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
     }
     STATE.0.installed.store(pipeline.generation, Ordering::Release);
     *installed = Some(pipeline);
+    STATE.0.passed.fetch_add(1, Ordering::Relaxed);
     STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
     STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
     Ok(())
@@ -296,6 +313,7 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
         STATE.0.installed.store(0, Ordering::Release);
+        STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
         STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
         if !pipeline.switches.as_ref().is_some_and(Switches::is_paused) {
             STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
@@ -331,6 +349,34 @@ pub(crate) fn pause(pipeline: &Pipeline, pause: bool) {
     }
 }
 
+/// A set-up that is switched off: until it ends it records nothing, and passes on what callers sent.
+#[derive(Debug)]
+pub(crate) struct SwitchedOff {
+    is_over: AtomicBool,
+}
+
+impl SwitchedOff {
+    pub(crate) fn start() -> Self {
+        STATE.0.switched_off.fetch_add(1, Ordering::Relaxed);
+        STATE.0.passed.fetch_add(1, Ordering::Relaxed);
+        Self { is_over: AtomicBool::new(false) }
+    }
+
+    /// Ends it; a second time nothing happens.
+    pub(crate) fn end(&self) {
+        if !self.is_over.swap(true, Ordering::Relaxed) {
+            STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
+            STATE.0.switched_off.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for SwitchedOff {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// The mark a capture leaves in the context of everything it runs.
 #[derive(Clone)]
 pub(crate) struct Captured(pub(crate) Arc<Pipeline>);
@@ -353,6 +399,7 @@ impl Capturing {
     pub(crate) fn start(pipeline: Arc<Pipeline>) -> Self {
         crate::panic::listen();
         STATE.0.captures.fetch_add(1, Ordering::Relaxed);
+        STATE.0.passed.fetch_add(1, Ordering::Relaxed);
         STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
         STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
         Self(pipeline)
@@ -364,6 +411,7 @@ impl Drop for Capturing {
         self.0.open.store(false, Ordering::Relaxed);
         STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
         STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
+        STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
         STATE.0.captures.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -52,6 +52,8 @@ enum Span {
     Ours(Recording),
     /// It is in its context, and another provider's.
     Foreign { pipeline: Arc<Pipeline>, cx: Context, placed: bool },
+    /// There is none, and its parent's context is current instead. It may still come to be where `when` did not say so.
+    Without { cx: Context, for_good: bool },
 }
 
 /// What a span will start with.
@@ -143,6 +145,13 @@ impl Call {
         if pipeline::enabled() { Self::waiting(site) } else { Self(None) }
     }
 
+    /// As `later`, for a call that names its parent: where it makes no span, its parent is current instead. One relaxed
+    /// load when nothing is set up.
+    #[inline]
+    pub fn under(site: &'static Callsite) -> Self {
+        if pipeline::passes() { Self(Live::under(site)) } else { Self(None) }
+    }
+
     #[inline(never)]
     fn found(site: &'static Callsite, inside: Option<(&'static str, Captures)>) -> Self {
         if pipeline::captures() {
@@ -180,15 +189,7 @@ impl Call {
         if is_refused == Some(true) && !pipeline::captures() {
             return Self(None);
         }
-        let Some((cx, over)) = context::glance(|cx, leaf| {
-            let over = cx.span().span_context().span_id();
-            (leaf.map_or_else(|| cx.clone(), |leaf| leaf.context(cx)), over)
-        }) else {
-            return Self(None);
-        };
-        if cx.is_telemetry_suppressed() {
-            return Self(None);
-        }
+        let Some((cx, over)) = surroundings() else { return Self(None) };
         let pipeline = Pipeline::of(&cx).filter(|pipeline| pipeline.admits(site));
         Self(pipeline.map(|pipeline| Live::waiting(site, pipeline, cx, over)))
     }
@@ -197,6 +198,12 @@ impl Call {
     #[inline]
     pub fn on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Whether this call may yet start a span.
+    #[inline]
+    pub fn starts(&self) -> bool {
+        matches!(self.0.as_deref(), Some(Live { span: Span::Waiting(_), .. }))
     }
 
     /// Whether attributes of this call would be kept.
@@ -221,18 +228,37 @@ impl Call {
         }
     }
 
+    /// As `off`, for a call that names its parent, which is current all the same.
+    pub fn without(&mut self) {
+        if let Some(live) = &mut self.0
+            && let Span::Waiting(waiting) = &mut live.span
+        {
+            live.span = Span::Without { cx: std::mem::take(&mut waiting.cx), for_good: true };
+        }
+    }
+
     /// A returned future is polled for the first time: what was off when it was made may be on now.
     #[inline]
     pub(crate) fn ask_again(&mut self, site: Option<&'static Callsite>) {
-        if let (None, Some(site)) = (&self.0, site) {
-            *self = Self::later(site);
+        match (&mut self.0, site) {
+            (None, Some(site)) => *self = Self::later(site),
+            (Some(live), Some(_)) if matches!(live.span, Span::Without { for_good: false, .. }) => {
+                live.ask_again();
+            }
+            _ => {}
         }
     }
 
     /// Another parent than the current context.
     pub fn parent(&mut self, parent: &impl AsParent) {
-        if let Some(waiting) = self.before() {
-            waiting.reparent(parent.as_parent().context().clone());
+        let Some(live) = &mut self.0 else { return };
+        match &mut live.span {
+            Span::Waiting(waiting) => {
+                waiting.cx = below(parent, &waiting.cx);
+                waiting.over = None;
+            }
+            Span::Without { cx, .. } => *cx = below(parent, cx),
+            Span::Ours(_) | Span::Foreign { .. } => {}
         }
     }
 
@@ -264,7 +290,7 @@ impl Call {
     fn before(&mut self) -> Option<&mut Waiting> {
         match &mut self.0.as_mut()?.span {
             Span::Waiting(waiting) => Some(waiting),
-            Span::Ours(_) | Span::Foreign { .. } => None,
+            Span::Ours(_) | Span::Foreign { .. } | Span::Without { .. } => None,
         }
     }
 
@@ -416,7 +442,7 @@ impl Call {
     /// The span's context; `None` for a call that is not recorded or has not started.
     pub(crate) fn context(&self) -> Option<&Context> {
         match &self.0.as_ref()?.span {
-            Span::Waiting(_) => None,
+            Span::Waiting(_) | Span::Without { .. } => None,
             Span::Ours(recording) => recording.context.as_ref(),
             Span::Foreign { cx, .. } => Some(cx),
         }
@@ -454,15 +480,6 @@ pub(crate) enum Stay {
 }
 
 impl Waiting {
-    fn reparent(&mut self, parent: Context) {
-        // A capture takes its calls with it whatever parent they name.
-        self.cx = match Captured::of(&self.cx) {
-            Some(captured) => parent.with_value(captured),
-            None => parent,
-        };
-        self.over = None;
-    }
-
     fn link(&mut self, to: SpanContext) {
         if to.is_valid() {
             self.links.push(Link::with_context(to));
@@ -572,6 +589,31 @@ impl Live {
         live.panics = crate::panic::count();
         live.was_unwinding = std::thread::panicking();
         live
+    }
+
+    /// A call that names its parent, and passes that on if it makes no span.
+    #[inline(never)]
+    fn under(site: &'static Callsite) -> Option<Box<Self>> {
+        let (cx, over) = surroundings()?;
+        match Pipeline::of(&cx) {
+            Some(pipeline) if pipeline.admits(site) => Some(Self::waiting(site, pipeline, cx, over)),
+            // A test's capture elsewhere is no set-up.
+            None if !pipeline::is_switched_off() => None,
+            _ => Some(Self::new(site, Span::Without { cx, for_good: false })),
+        }
+    }
+
+    /// Makes a span after all, if one may be made by now.
+    #[cold]
+    fn ask_again(&mut self) {
+        if let Span::Without { cx, .. } = &mut self.span
+            && surroundings().is_some()
+            && let Some(pipeline) = Pipeline::of(cx).filter(|pipeline| pipeline.admits(self.site))
+        {
+            let cx = std::mem::take(cx);
+            let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: None };
+            self.span = Span::Waiting(Box::new(waiting));
+        }
     }
 
     /// The last that happens to a call. All of it stands here and not in the functions.
@@ -732,7 +774,7 @@ impl Live {
             Span::Ours(recording) => {
                 own::with(|thread| recording.stand_here(thread, stay));
             }
-            Span::Foreign { cx, .. } => context::push(cx.clone()),
+            Span::Foreign { cx, .. } | Span::Without { cx, .. } => context::push(cx.clone()),
             Span::Waiting(_) => {}
         }
     }
@@ -745,7 +787,7 @@ impl Live {
                 drop(guard);
                 recording.collect(&mut self.fields);
             }
-            Span::Foreign { .. } => context::pop(),
+            Span::Foreign { .. } | Span::Without { .. } => context::pop(),
             Span::Waiting(_) => {}
         }
     }
@@ -804,14 +846,14 @@ impl Live {
         match &mut self.span {
             Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
             Span::Foreign { cx, .. } => cx.span().end(),
-            Span::Ours(_) | Span::Waiting(_) => {}
+            Span::Ours(_) | Span::Waiting(_) | Span::Without { .. } => {}
         }
     }
 
     /// The span's id, once it has started.
     fn id(&self) -> Option<SpanId> {
         match &self.span {
-            Span::Waiting(_) => None,
+            Span::Waiting(_) | Span::Without { .. } => None,
             Span::Ours(recording) => Some(recording.id()),
             Span::Foreign { cx, .. } => Some(cx.span().span_context().span_id()),
         }
@@ -897,7 +939,7 @@ impl Live {
     fn failed(&mut self, fault: Fault) {
         let Self { span, fields, .. } = self;
         match span {
-            Span::Waiting(_) => {}
+            Span::Waiting(_) | Span::Without { .. } => {}
             Span::Ours(recording) => recording.fault(fields, fault),
             Span::Foreign { pipeline, cx, .. } => {
                 let span = cx.span();
@@ -911,6 +953,24 @@ impl Live {
                 }
             }
         }
+    }
+}
+
+/// The context that a call finds, and the span that stands in OpenTelemetry's; `None` where nothing is to be traced.
+fn surroundings() -> Option<(Context, SpanId)> {
+    let (cx, over) = context::glance(|cx, leaf| {
+        let over = cx.span().span_context().span_id();
+        (leaf.map_or_else(|| cx.clone(), |leaf| leaf.context(cx)), over)
+    })?;
+    (!cx.is_telemetry_suppressed()).then_some((cx, over))
+}
+
+/// The context of `parent`, for a call that found `cx`. A capture takes its calls with it whatever parent they name.
+fn below(parent: &impl AsParent, cx: &Context) -> Context {
+    let parent = Context::from(parent.as_parent());
+    match Captured::of(cx) {
+        Some(captured) => parent.with_value(captured),
+        None => parent,
     }
 }
 

@@ -41,6 +41,7 @@ fn the_process_that_is_started() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { init() });
         }
+        Ok("passes") => passes(),
         Ok("kept") => kept(|builder| builder.read_environment()),
         Ok("in code") => kept(|builder| builder),
         Ok("batches") => batches(),
@@ -90,6 +91,30 @@ fn init() {
     eprintln!("{:?}", tracing.stats());
     eprint!("{}", tracing.explain());
     eprintln!("shut down: {:?}", tracing.shutdown(Duration::from_secs(5)));
+}
+
+#[traced(parent = headers, attr(n = evaluated()))]
+fn serve(headers: &[(&str, &str); 2]) -> Vec<(String, String)> {
+    item();
+    let mut sent = Vec::new();
+    traced::inject(&mut sent);
+    sent
+}
+
+/// What a caller sends, on its way through a service.
+fn passes() {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let caller = [("traceparent", trace), ("baggage", "tenant=blue")];
+    eprintln!("before: {:?}", serve(&caller));
+    let tracing = traced::init("checkout").unwrap();
+    let passed = serve(&caller);
+    eprintln!(
+        "meanwhile: {}",
+        caller.iter().all(|(name, value)| passed.contains(&(name.to_string(), value.to_string())))
+    );
+    eprintln!("{:?}", tracing.stats());
+    tracing.shutdown(Duration::from_secs(5)).unwrap();
+    eprintln!("afterwards: {:?}", serve(&caller));
 }
 
 /// Tells what it gets.
@@ -249,6 +274,17 @@ fn switched_off_nothing_is_made_or_evaluated_and_what_passes_through_is_passed_o
             "ignored: ENABLE_TRACING: `OTEL_SDK_DISABLED` wins\n",
         ],
     );
+}
+
+#[test]
+fn switched_off_a_service_passes_on_what_its_callers_send() {
+    for variable in [("OTEL_SDK_DISABLED", "true"), ("ENABLE_TRACING", "false")] {
+        let said = said_by("passes", &[variable]);
+        assert!(!said.contains("evaluated"), "{said}");
+        assert_says(&said, &["before: []", "meanwhile: true", "started: 0,", "afterwards: []"]);
+    }
+    let said = said_by("passes", &[("OTEL_TRACES_EXPORTER", "none")]);
+    assert_says(&said, &["before: []", "meanwhile: false", "started: 2,", "afterwards: []"]);
 }
 
 #[test]

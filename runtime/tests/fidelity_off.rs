@@ -21,6 +21,10 @@ fn sync(n: u8) -> u8 {
     traced::event!("event", n = evaluated(n));
     traced::span!("by hand", n = evaluated(n)).run(|| n + 1)
 }
+#[traced(parent = evaluated(Context::new()), when = evaluated(true))]
+fn below(n: u8) -> u8 {
+    n
+}
 #[traced(attr(n = evaluated(n)), err(e => m = evaluated(e.len())), error_if(e => evaluated(e.is_empty())), parent = evaluated(Context::new()), timing)]
 async fn asynchronous(n: u8) -> Result<u8, String> {
     tokio::task::yield_now().await;
@@ -38,6 +42,7 @@ fn stream(n: u8) -> impl futures_util::Stream<Item = u8> {
 #[tokio::test]
 async fn nothing_is_evaluated_and_no_provider_is_touched() {
     assert_eq!(sync(1), 2);
+    assert_eq!(below(1), 1);
     assert!(asynchronous(1).await.is_err());
     assert_eq!(returned(1).await, Some(1));
     assert_eq!(stream(1).collect::<Vec<_>>().await, [1]);

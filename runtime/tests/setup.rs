@@ -446,6 +446,14 @@ fn exceptions_go_to_logs_where_the_environment_says_so() {
     }
 }
 
+#[traced(when = false, parent = headers)]
+fn silent(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    inner();
+    let mut sent = Vec::new();
+    traced::inject(&mut sent);
+    sent
+}
+
 #[test]
 fn a_program_with_a_provider_of_its_own_attaches_to_it() {
     // In a process of its own, since nothing takes a global provider away again.
@@ -473,4 +481,8 @@ fn a_program_with_a_provider_of_its_own_attaches_to_it() {
     traced::attach_global().unwrap();
     inner();
     assert_eq!(exporter.names().len(), 5);
+    // Where no span is made, what the caller sent goes on all the same.
+    let headers = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(silent(&[("traceparent", headers)]), [("traceparent".to_owned(), headers.to_owned())]);
+    assert_eq!(exporter.names()[5..], ["inner"]);
 }

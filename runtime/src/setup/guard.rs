@@ -13,7 +13,7 @@ use crate::console::{OpenSpan, render_open};
 use crate::control::Control;
 use crate::diagnostics;
 use crate::export::Counts;
-use crate::pipeline::{self, Pipeline, Provider};
+use crate::pipeline::{self, Pipeline, Provider, SwitchedOff};
 use crate::record::Collector;
 
 /// The guard of a set-up. Dropping it flushes, waits five seconds at most, and ends the set-up.
@@ -22,6 +22,8 @@ use crate::record::Collector;
 pub struct Tracing {
     /// Nothing runs where the environment switches tracing off.
     pub(super) running: Option<Running>,
+    /// What holds there instead.
+    pub(super) off: Option<SwitchedOff>,
     pub(super) explanation: Explanation,
 }
 
@@ -45,6 +47,9 @@ impl Tracing {
     ///
     /// What has not been handed over, and why.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), ExportError> {
+        if let Some(off) = &self.off {
+            off.end();
+        }
         self.running.as_ref().map_or(Ok(()), |running| running.shutdown(timeout))
     }
 

@@ -20,7 +20,7 @@ use crate::control::{Rate, Rated, Switches};
 use crate::diagnostics;
 use crate::exception::{Exceptions, Heeded};
 use crate::export::{Capacity, Export, OpenIn, Outlet, Pace, Queue};
-use crate::pipeline::{self, Pipeline, Provider};
+use crate::pipeline::{self, Pipeline, Provider, SwitchedOff};
 use crate::process::BaggageAttributes;
 use crate::propagation::{self, Propagator};
 use crate::record::{Collector, Recorder, Sink};
@@ -33,7 +33,7 @@ impl Builder {
     /// `opentelemetry::global`.
     ///
     /// Where the environment switches tracing off, nothing is installed but the propagators, and the guard has nothing to
-    /// do.
+    /// do; while it is there, calls that name a `parent` pass on what it sent.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Builder {
             propagate(self.propagators);
             diagnostics::set_level(self.log_level);
             diagnostics::set_up(&explanation);
-            return Ok(Tracing { running: None, explanation });
+            return Ok(Tracing { running: None, off: Some(SwitchedOff::start()), explanation });
         }
         if pipeline::installed().is_some() {
             return Err(SetupError::AlreadyInstalled);
@@ -115,7 +115,7 @@ impl Builder {
             exporters: names,
             over: AtomicBool::new(false),
         };
-        Ok(Tracing { running: Some(running), explanation })
+        Ok(Tracing { running: Some(running), off: None, explanation })
     }
 
     /// The one variable that is always read: it decides what spans are, and not where they go.
