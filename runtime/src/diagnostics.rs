@@ -103,6 +103,18 @@ pub(crate) fn still_open(page: &str) {
     }
 }
 
+/// A sampler has a fault.
+pub(crate) fn sampler_panicked(name: &str) {
+    let name = crate::value::cut(name);
+    say!(
+        Error otel_error,
+        "traced.sampler_panicked",
+        { span = name.to_owned() },
+        "the sampler panicked when it was asked about the span {name:?}, which is not sampled; nor is any other span it panics \
+         about, and this is said once"
+    );
+}
+
 /// Spans found no room.
 pub(crate) fn spans_dropped(spans: u64) {
     const REMEDY: &str =

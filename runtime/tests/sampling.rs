@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId};
+use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample, SpanData, SpanExporter};
@@ -136,4 +136,78 @@ fn a_sampler_that_is_asked_as_for_a_root_sees_the_baggage() {
             "handle in the caller's trace tenant=blue has_parent=false",
         ]
     );
+}
+
+/// Panics about every span but those that are let through.
+#[derive(Debug, Clone)]
+struct Panics;
+
+impl ShouldSample for Panics {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        assert!(name == "kept", "a sampler's bug");
+        // A call that it makes is not to be traced after a panic either.
+        query();
+        Sampler::AlwaysOn.should_sample(parent, trace, name, kind, attributes, links)
+    }
+}
+
+#[traced(name = "kept")]
+fn kept() {}
+
+#[traced(attr(n = 1))]
+fn fails() -> Result<u8, String> {
+    query();
+    Err("its own".to_owned())
+}
+
+#[traced]
+async fn waits() -> u8 {
+    query();
+    kept();
+    7
+}
+
+#[test]
+fn a_sampler_that_panics_takes_nothing_down_and_is_told_once() {
+    const ROLE: &str = "TRACED_TEST_SAMPLER_PANICS";
+    if std::env::var_os(ROLE).is_none() {
+        let ran = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["a_sampler_that_panics_takes_nothing_down_and_is_told_once", "--exact", "--nocapture"])
+            .env(ROLE, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{said}");
+        assert_eq!(said.matches("traced: the sampler panicked").count(), 2, "for each set-up: {said}");
+        assert!(said.contains("the span \"fails\", which is not sampled"), "{said}");
+        return;
+    }
+    for by_attributes in [false, true] {
+        let set_up = |builder: Builder| {
+            if by_attributes { builder.attribute_sampler(Panics) } else { builder.sampler(Panics) }
+        };
+        let spans = exported(set_up, || {
+            assert_eq!(fails(), Err("its own".to_owned()));
+            assert_eq!(waits().now_or_never(), Some(7));
+            let caught = std::panic::catch_unwind(|| traced::span!("by hand").run(|| panic!("its own")));
+            assert!(caught.is_err());
+            opentelemetry::global::tracer("other").in_span("other code", |cx| {
+                assert!(!cx.span().span_context().is_sampled());
+                kept();
+            });
+            let caller = format!("00-{TRACE}-{SPAN}-01");
+            handle(&[("traceparent", &caller), ("tracestate", "a=1")]);
+        });
+        // What it keeps is kept, below what it could not decide about.
+        assert_eq!(spans.len(), 2, "{spans:?}");
+        assert!(spans.iter().all(|span| span.contains("kept")), "{spans:?}");
+    }
 }

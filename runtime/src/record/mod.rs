@@ -15,14 +15,17 @@ mod slot;
 mod tracer;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::{SpanId, TraceId};
-use opentelemetry_sdk::trace::{ShouldSample, SpanData};
+use opentelemetry::trace::{Link, SpanId, SpanKind, TraceContextExt, TraceId};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample, SpanData};
 
 use crate::console::OpenSpan;
 use crate::process::Processors;
+use crate::value::survive;
 
 pub(crate) use clock::{Ticks, calendar};
 pub(crate) use collector::{Batch, Collector};
@@ -54,7 +57,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 /// A pipeline of this recorder.
 pub(crate) struct Recorder {
-    pub(crate) sampler: Box<dyn ShouldSample>,
+    sampler: Box<dyn ShouldSample>,
+    sampler_panicked: AtomicBool,
     pub(crate) sink: Sink,
     /// Who sees spans start; a capture has nobody.
     pub(crate) processors: Processors,
@@ -92,7 +96,27 @@ impl Recorder {
         if matches!(sink, Sink::Capture(_)) {
             clock::note();
         }
-        Self { sampler, sink, processors, others: Mutex::default() }
+        Self { sampler, sampler_panicked: AtomicBool::new(false), sink, processors, others: Mutex::default() }
+    }
+
+    /// What the sampler says. One that panics takes nothing down, and keeps nothing.
+    fn sample(
+        &self,
+        parent: &Context,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        survive(|| self.sampler.should_sample(Some(parent), trace, name, kind, attributes, links))
+            .unwrap_or_else(|| {
+                if !self.sampler_panicked.swap(true, Ordering::Relaxed) {
+                    crate::diagnostics::sampler_panicked(name);
+                }
+                let trace_state = parent.span().span_context().trace_state().clone();
+                SamplingResult { decision: SamplingDecision::Drop, attributes: Vec::new(), trace_state }
+            })
     }
 
     /// The open spans of the pipeline with that number.

@@ -263,7 +263,7 @@ impl Recording {
                 SamplingResult { decision, attributes: Vec::new(), trace_state }
             } else {
                 let present = fields.to_key_values();
-                recorder.sampler.should_sample(Some(seen), trace, site.name, &site.kind, &present, &links)
+                recorder.sample(seen, trace, site.name, &site.kind, &present, &links)
             };
         let flags = parent.map_or(TraceFlags::default(), |parent| parent.flags);
         let samples = match decision {

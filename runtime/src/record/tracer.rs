@@ -73,7 +73,7 @@ impl Tracer for OtherTracer {
         let kind = span_kind.unwrap_or(SpanKind::Internal);
         let parent = Parent::of(cx.span().span_context());
         let trace = trace_of(parent, cx);
-        let sampled = recorder.sampler.should_sample(Some(cx), trace, &name, &kind, &attributes, &links);
+        let sampled = recorder.sample(cx, trace, &name, &kind, &attributes, &links);
         let flags = parent.map_or(TraceFlags::default(), |parent| parent.flags);
         let flags = match sampled.decision {
             SamplingDecision::Drop => TraceFlags::default(),

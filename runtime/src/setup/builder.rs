@@ -210,6 +210,8 @@ impl Builder {
     ///
     /// The SDK's `Sampler::ParentBased` and `Sampler::AlwaysOff` are known by name: the first is asked for roots only, and
     /// below a span that was not sampled neither is asked at all.
+    ///
+    /// A span about which it panics is not sampled. The call goes on, and the first time is told on stderr.
     pub fn sampler(self, sampler: impl ShouldSample + 'static) -> Self {
         let known = Sampler::of(&sampler);
         self.sample(sampler, known)
