@@ -66,13 +66,14 @@ impl Control {
 
     /// Says which functions make spans; it replaces what was said before, by `TRACED_FILTER` too.
     ///
-    /// The rules are separated by commas. `orders::cache=off` is for all in that module and further inside, and for a
-    /// function or a type of that path: the path is the module's, and behind it the span's name. Of several, the longest
-    /// counts. `"GET /health"=off` is for the spans of exactly that name, wherever they are, and stands above all paths. `off`
+    /// The rules are separated by commas. `orders::cache=off` is for all in that module and further inside, and for the span
+    /// `cache` of the module `orders`, and such as `cache::…`: behind the module's path stands the span's name, which is the
+    /// function's only where `name = "…"` does not say otherwise, and has a type only on an `impl` with `#[traced]`. Of
+    /// several, the longest counts. `"GET /health"=off` is for the spans of exactly that name, wherever they are, and stands above all paths. `off`
     /// or `on` alone says what holds where no rule does; without it, that is `on`. An empty filter lets all through.
     ///
     /// For spans that other code makes through `opentelemetry::global`, the name of their instrumentation scope stands for
-    /// the module's.
+    /// the module's. Rules that no call has met yet are told by [`Tracing::explain`](crate::Tracing::explain).
     ///
     /// # Errors
     ///
@@ -163,12 +164,15 @@ pub(crate) struct Switches {
     pub(crate) is_paused: AtomicBool,
     /// Whether the filter was changed since the set-up.
     filter_is_live: AtomicBool,
+    /// Whether it lets all through, so that nobody needs to look at it.
+    is_open: AtomicBool,
 }
 
 impl Switches {
     pub(crate) fn new(filter: Filter, rate: Arc<Rate>) -> Self {
         let epoch = pipeline::next_epoch();
         Self {
+            is_open: AtomicBool::new(filter.is_open()),
             filter: RwLock::new((epoch, filter)),
             epoch: AtomicU64::new(epoch),
             rate,
@@ -179,12 +183,18 @@ impl Switches {
 
     fn set_filter(&self, new: Filter) {
         let mut filter = self.filter.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_open.store(new.is_open(), Ordering::Relaxed);
         *filter = (pipeline::next_epoch(), new);
         self.epoch.store(filter.0, Ordering::Release);
     }
 
     pub(crate) fn filter_text(&self) -> String {
         self.filter.read().unwrap_or_else(PoisonError::into_inner).1.text().to_owned()
+    }
+
+    /// The rules that have decided about nothing yet.
+    pub(crate) fn idle_rules(&self) -> Vec<String> {
+        self.filter.read().unwrap_or_else(PoisonError::into_inner).1.idle()
     }
 
     pub(crate) fn filter_is_live(&self) -> bool {
@@ -208,15 +218,25 @@ impl Switches {
         }
         let filter = self.filter.read().unwrap_or_else(PoisonError::into_inner);
         let (epoch, filter) = &*filter;
-        let admits = filter.admits(site.module(), site.name);
-        let verdict = if admits { Verdict::admitted(*epoch) } else { Verdict::refused(*epoch) };
+        let verdict = Verdict::new(filter.admits(site.module(), site.name), *epoch);
         site.judge(verdict);
         verdict.admits()
     }
 
-    /// As `admits`, for a span that other code makes.
-    pub(crate) fn admits_other(&self, scope: &str, name: &str) -> bool {
-        self.filter.read().unwrap_or_else(PoisonError::into_inner).1.admits(scope, name)
+    /// As `admits`, for a span that other code makes. What holds for a whole scope, its tracer remembers as `known`.
+    pub(crate) fn admits_other(&self, scope: &str, known: &AtomicU64, name: &str) -> bool {
+        if self.is_open.load(Ordering::Relaxed) {
+            return true;
+        }
+        let verdict = Verdict(known.load(Ordering::Relaxed));
+        if verdict.is_of(self.epoch.load(Ordering::Acquire)) {
+            return verdict.admits();
+        }
+        let filter = self.filter.read().unwrap_or_else(PoisonError::into_inner);
+        let (epoch, filter) = &*filter;
+        let Some(admits) = filter.admits_scope(scope) else { return filter.admits(scope, name) };
+        known.store(Verdict::new(admits, *epoch).0, Ordering::Relaxed);
+        admits
     }
 }
 
@@ -225,8 +245,8 @@ impl Switches {
 pub(crate) struct Verdict(pub(crate) u64);
 
 impl Verdict {
-    fn refused(epoch: u64) -> Self {
-        Self(epoch << 1)
+    fn new(admits: bool, epoch: u64) -> Self {
+        if admits { Self::admitted(epoch) } else { Self(epoch << 1) }
     }
 
     fn admitted(epoch: u64) -> Self {

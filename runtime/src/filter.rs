@@ -7,19 +7,37 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault::debug_as_display;
 
 /// What an operator wrote, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Filter {
     /// As it was written.
     text: String,
     /// What holds where no rule does.
     otherwise: bool,
     /// Longest first.
-    paths: Vec<(String, bool)>,
-    names: HashMap<String, bool>,
+    paths: Vec<(String, Switch)>,
+    names: HashMap<String, Switch>,
+}
+
+/// What a rule says, and whether it has decided about anything yet.
+#[derive(Debug)]
+struct Switch {
+    on: bool,
+    has_decided: AtomicBool,
+}
+
+impl Switch {
+    fn decide(&self) -> bool {
+        // Many threads may ask at once; it is written once.
+        if !self.has_decided.load(Ordering::Relaxed) {
+            self.has_decided.store(true, Ordering::Relaxed);
+        }
+        self.on
+    }
 }
 
 impl Default for Filter {
@@ -85,11 +103,37 @@ impl Filter {
 
     /// Whether a span of that name is made in that module; the scope stands for the module of other code.
     pub(crate) fn admits(&self, module: &str, name: &str) -> bool {
-        if let Some(on) = self.names.get(name) {
-            return *on;
+        if let Some(rule) = self.names.get(name) {
+            return rule.decide();
         }
         let rule = self.paths.iter().find(|(path, _)| is_inside(module, name, path));
-        rule.map_or(self.otherwise, |(_, on)| *on)
+        rule.map_or(self.otherwise, |(_, rule)| rule.decide())
+    }
+
+    /// Whether all spans of a scope are made, whatever their names are; `None` where the names count.
+    pub(crate) fn admits_scope(&self, scope: &str) -> Option<bool> {
+        let names_count = !self.names.is_empty()
+            || self.paths.iter().any(|(path, _)| inside(path, scope).is_some_and(|name| !name.is_empty()));
+        if names_count {
+            return None;
+        }
+        let rule = self.paths.iter().find(|(path, _)| inside(scope, path).is_some());
+        Some(rule.map_or(self.otherwise, |(_, rule)| rule.decide()))
+    }
+
+    /// Whether it lets all through.
+    pub(crate) fn is_open(&self) -> bool {
+        self.otherwise && self.paths.is_empty() && self.names.is_empty()
+    }
+
+    /// The rules that have decided about nothing yet, in the order of the alphabet.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let is_idle = |rule: &Switch| !rule.has_decided.load(Ordering::Relaxed);
+        let paths = self.paths.iter().filter(|(_, rule)| is_idle(rule)).map(|(path, _)| path.clone());
+        let names = self.names.iter().filter(|(_, rule)| is_idle(rule)).map(|(name, _)| format!("{name:?}"));
+        let mut idle: Vec<_> = paths.chain(names).collect();
+        idle.sort();
+        idle
     }
 
     /// As it was written.
@@ -98,11 +142,11 @@ impl Filter {
     }
 }
 
-fn put(rules: &mut HashMap<String, bool>, subject: String, on: bool) -> bool {
+fn put(rules: &mut HashMap<String, Switch>, subject: String, on: bool) -> bool {
     match rules.entry(subject) {
         Entry::Occupied(_) => false,
         Entry::Vacant(vacant) => {
-            vacant.insert(on);
+            vacant.insert(Switch { on, has_decided: AtomicBool::new(false) });
             true
         }
     }
@@ -110,14 +154,13 @@ fn put(rules: &mut HashMap<String, bool>, subject: String, on: bool) -> bool {
 
 /// Whether `module::name` is `path` or inside of it.
 fn is_inside(module: &str, name: &str, path: &str) -> bool {
-    let begins = |whole: &str, part: &str| {
-        whole.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
-    begins(module, path)
-        || path
-            .strip_prefix(module)
-            .and_then(|rest| rest.strip_prefix("::"))
-            .is_some_and(|rest| begins(name, rest))
+    inside(module, path).is_some() || inside(path, module).is_some_and(|rest| inside(name, rest).is_some())
+}
+
+/// What is left of a path inside of another one: nothing, if it is the same.
+fn inside<'a>(path: &'a str, outer: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(outer)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix("::") }
 }
 
 struct Rule<'a> {
@@ -259,6 +302,38 @@ mod tests {
     }
 
     #[test]
+    fn of_a_scope_one_knows_what_no_name_can_change() {
+        for (filter, scope, expected) in [
+            ("", "any", Some(true)),
+            ("off", "any", Some(false)),
+            ("client=off", "client", Some(false)),
+            ("client=off,client::pool=on", "client::pool::idle", Some(true)),
+            ("client=off", "clients", Some(true)),
+            ("client::get=off", "client", None),
+            ("client::get=off", "client::get", Some(false)),
+            ("\"get\"=off", "any", None),
+        ] {
+            assert_eq!(Filter::read(filter).unwrap().admits_scope(scope), expected, "{filter} {scope}");
+        }
+    }
+
+    #[test]
+    fn rules_that_have_decided_about_nothing_are_known() {
+        let filter =
+            Filter::read("shop=on,shop::cart=off,shop::Cart::add=off,\"a \\\"b\"=off,client=off").unwrap();
+        assert_eq!(filter.idle(), [r#""a \"b""#, "client", "shop", "shop::Cart::add", "shop::cart"]);
+        filter.admits("shop::cart", "any");
+        filter.admits("shop", "add");
+        filter.admits("client::pool", "idle");
+        assert_eq!(filter.idle(), [r#""a \"b""#, "shop::Cart::add"]);
+        filter.admits("shop", r#"a "b"#);
+        assert_eq!(filter.idle(), ["shop::Cart::add"]);
+        let filter = Filter::read("client=off,shop=off").unwrap();
+        filter.admits_scope("client::pool");
+        assert_eq!(filter.idle(), ["shop"], "a whole scope counts as well");
+    }
+
+    #[test]
     fn a_fault_says_what_is_wrong_and_what_is_allowed() {
         for (filter, fault) in [
             ("orders", format!("`orders`: {EXPECTED}")),
@@ -288,6 +363,21 @@ mod tests {
         fn no_text_makes_it_panic(text in "[a-c:=,\"\\\\ onf]{0,40}", module: String, name: String) {
             if let Ok(filter) = Filter::read(&text) {
                 filter.admits(&module, &name);
+            }
+        }
+
+        #[test]
+        fn what_is_known_of_a_scope_is_what_each_of_its_names_gets(
+            rules in proptest::collection::btree_map("[ab](::[ab]){0,2}", any::<bool>(), 0..4),
+            otherwise: bool,
+            scope in "[ab](::[ab]){0,2}",
+            name in "[ab](::[ab]){0,1}",
+        ) {
+            let word = |on: bool| if on { "on" } else { "off" };
+            let rules = rules.into_iter().map(|(path, on)| format!("{path}={},", word(on)));
+            let filter = Filter::read(&format!("{}{}", rules.collect::<String>(), word(otherwise))).unwrap();
+            if let Some(admits) = filter.admits_scope(&scope) {
+                prop_assert_eq!(filter.admits(&scope, &name), admits, "{:?}", filter);
             }
         }
     }

@@ -244,11 +244,11 @@ impl Pipeline {
         self.switches.as_ref().is_none_or(|switches| !switches.is_paused() && switches.admits(site))
     }
 
-    /// As `admits`, for a span that other code makes.
-    pub(crate) fn admits_other(&self, scope: &str, name: &str) -> bool {
+    /// As `admits`, for a span that other code makes. `known` is what its tracer remembers.
+    pub(crate) fn admits_other(&self, scope: &str, known: &AtomicU64, name: &str) -> bool {
         self.switches
             .as_ref()
-            .is_none_or(|switches| !switches.is_paused() && switches.admits_other(scope, name))
+            .is_none_or(|switches| !switches.is_paused() && switches.admits_other(scope, known, name))
     }
 
     /// Tells pipelines apart, for caches that must not outlive one.

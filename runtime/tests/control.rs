@@ -132,6 +132,51 @@ fn spans_of_other_code_are_filtered_by_scope_and_name() {
 }
 
 #[test]
+fn what_a_tracer_of_other_code_remembers_of_the_filter_changes_with_it() {
+    let _turn = turn();
+    let (tracing, control, keeps) = set_up("");
+    let other = global::tracer("other-code");
+    for (filter, expected) in [
+        ("", vec!["a", "b"]),
+        ("other-code=off", vec![]),
+        ("other-code::a=off", vec!["b"]),
+        ("off,other-code=on", vec!["a", "b"]),
+        ("off", vec![]),
+        ("\"b\"=off", vec!["a"]),
+        ("on", vec!["a", "b"]),
+    ] {
+        control.set_filter(filter).unwrap();
+        for _ in 0..2 {
+            other.in_span("a", |_| ());
+            other.in_span("b", |_| ());
+            assert_eq!(came(&tracing, &keeps), expected, "{filter}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_no_call_has_met_are_told() {
+    let _turn = turn();
+    let rules =
+        "control::orders::place=off,control::orders::health=off,control::orders=on,\"tick\"=on,odd=off";
+    let (tracing, control, keeps) = set_up(rules);
+    orders::place();
+    orders::health();
+    tick();
+    global::tracer("odd").in_span("other", |_| ());
+    // The function has another name as a span, and that is what counts.
+    let told = "filter, no call so far: control::orders::health (code)\n";
+    let explained = tracing.explain().to_string();
+    assert!(explained.contains(told), "{explained}");
+    assert_eq!(came(&tracing, &keeps), ["GET /health", "get", "read", "tick", "tick"]);
+    control.set_filter("\"GET /health\"=off").unwrap();
+    let told = "filter, no call so far: \"GET /health\" (changed while running)\n";
+    assert!(tracing.explain().to_string().contains(told));
+    orders::health();
+    assert!(!tracing.explain().to_string().contains("so far"));
+}
+
+#[test]
 fn hooks_see_only_what_the_filter_lets_through() {
     struct Marks;
     impl Processor for Marks {

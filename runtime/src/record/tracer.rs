@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{
@@ -28,6 +29,8 @@ use crate::process::{Attributes, Starting};
 pub(crate) struct OtherTracer {
     pipeline: Arc<Pipeline>,
     scope: InstrumentationScope,
+    /// What the filter says of the scope.
+    verdict: AtomicU64,
 }
 
 /// A span of other code.
@@ -51,7 +54,7 @@ struct Open {
 
 impl OtherTracer {
     pub(crate) fn new(pipeline: Arc<Pipeline>, scope: InstrumentationScope) -> Self {
-        Self { pipeline, scope }
+        Self { pipeline, scope, verdict: AtomicU64::new(0) }
     }
 }
 
@@ -64,7 +67,7 @@ impl Tracer for OtherTracer {
         if cx.is_telemetry_suppressed() {
             return nothing;
         }
-        if !self.pipeline.admits_other(self.scope.name(), &builder.name) {
+        if !self.pipeline.admits_other(self.scope.name(), &self.verdict, &builder.name) {
             // What is below it hangs under its parent.
             return OtherSpan { context: cx.span().span_context().clone(), open: None };
         }

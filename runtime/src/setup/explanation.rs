@@ -161,6 +161,14 @@ impl Explanation {
         }
     }
 
+    /// What there is to say beside a setting, of the same origin.
+    pub(super) fn behind(&mut self, setting: Setting, name: &str, value: &str) {
+        if let Some(place) = self.settings.iter().position(|(known, ..)| known == setting.name()) {
+            let origin = self.settings[place].2;
+            self.settings.insert(place + 1, (name.to_owned(), clean(value), origin));
+        }
+    }
+
     /// In the order of the alphabet, whatever order they were found in.
     pub(super) fn ignored(&mut self, mut ignored: Vec<Ignored>) {
         ignored.sort_by(|one, other| one.variable.cmp(&other.variable));

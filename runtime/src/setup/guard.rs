@@ -108,6 +108,10 @@ impl Tracing {
             if switches.filter_is_live() {
                 explanation.changed(Setting::Filter.name(), &shown(&switches.filter_text()));
             }
+            let idle = switches.idle_rules();
+            if !idle.is_empty() {
+                explanation.behind(Setting::Filter, "filter, no call so far", &idle.join(", "));
+            }
             if let Some(rate) = switches.rate.get() {
                 let name = format!("parentbased_traceidratio, {rate}");
                 explanation.changed(Setting::Sampler.name(), &name);

@@ -60,9 +60,10 @@ impl Builder {
     ///
     /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
     ///
-    /// Where tracing is switched off, calls cost what they cost without a set-up, and of the other variables only
-    /// `OTEL_PROPAGATORS` and `OTEL_LOG_LEVEL` are read. Other variables of OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so, also of
-    /// names that nobody knows, with the nearest that are.
+    /// Where tracing is switched off, calls cost what they cost without a set-up, but for those that name a `parent`, which
+    /// pass on what it sent. Of the other variables only `OTEL_PROPAGATORS` and `OTEL_LOG_LEVEL` are read. Other variables of
+    /// OpenTelemetry's are not heeded, and [`Tracing::explain`](crate::Tracing::explain) says so, also of names that nobody
+    /// knows, with the nearest that are.
     ///
     /// A value that cannot be heeded is an error of [`install`](Self::install), which tells all of them at once.
     pub fn read_environment(self) -> Self {
