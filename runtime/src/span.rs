@@ -607,9 +607,10 @@ impl Live {
     #[cold]
     fn ask_again(&mut self) {
         if let Span::Without { cx, .. } = &mut self.span
-            && surroundings().is_some()
+            && let Some((here, _)) = surroundings()
             && let Some(pipeline) = Pipeline::of(cx).filter(|pipeline| pipeline.admits(self.site))
         {
+            self.caller = caller(&here);
             let cx = std::mem::take(cx);
             let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: None };
             self.span = Span::Waiting(Box::new(waiting));

@@ -1,5 +1,6 @@
 //! What a caller sent goes through calls that name it as their parent, also where they make no span.
 #![allow(clippy::pedantic, reason = "tests are read for what they assert")]
+#![allow(clippy::await_holding_lock, reason = "each test has a runtime of its own, and takes its turn whole")]
 
 mod exporters;
 
@@ -106,7 +107,7 @@ mod routes {
 
     #[traced(parent = headers)]
     pub(super) fn hands_away(headers: &Headers) -> Headers {
-        std::thread::spawn(|| work()).join().unwrap()
+        std::thread::spawn(work).join().unwrap()
     }
 
     #[traced(parent = headers)]
