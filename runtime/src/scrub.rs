@@ -55,7 +55,7 @@ pub(crate) use key::secret;
 /// (`password=…`, `"token": "…"`, `?sig=…`), card numbers that pass the check of Luhn, private keys as PEM, and the tokens of
 /// well-known services (AWS, GitHub, GitLab, Slack, Stripe and others). E-mail addresses where [asked](Self::emails).
 ///
-/// A text that was [cut](crate::Builder::max_value_bytes) loses its last piece as well, of which nobody can say what it was.
+/// A text that was [cut](crate::Builder::max_value_bytes) also loses an end that may be half of one of these.
 ///
 /// Both are looked for in the attributes of spans, events, links, the scope and the service; patterns also in status texts,
 /// names of events, and span names that are no literals. A secret without a form of its own, under a key that says nothing,
@@ -304,7 +304,7 @@ impl Scrubber {
     fn text(&self, key: &str, text: &str) -> Option<String> {
         let mut clean = pattern::clean(text, self.emails);
         if value::is_cut(text) {
-            clean = pattern::without_end(clean.as_deref().unwrap_or(text)).or(clean);
+            clean = pattern::without_end(clean.as_deref().unwrap_or(text), self.emails).or(clean);
         }
         for rule in &self.rules {
             match survive(|| rule(key, clean.as_deref().unwrap_or(text))) {

@@ -190,7 +190,7 @@ fn a_hook_sets_no_more_attributes_than_the_limits_have() {
         |builder| {
             builder.limits(limits).code_attributes(false).processor(does(|span| {
                 for n in 0..10_i64 {
-                    span.set(format!("key.{n}"), "x ".repeat(10_000));
+                    span.set(format!("key.{n}"), "x".repeat(10_000));
                 }
             }))
         },
@@ -199,9 +199,7 @@ fn a_hook_sets_no_more_attributes_than_the_limits_have() {
     for span in &spans.0 {
         assert_eq!(span.attributes.len(), 3, "{}", span.name);
         assert!(span.dropped_attributes_count >= 7);
-        assert!(
-            span.attributes.iter().all(|attribute| (4094..4100).contains(&attribute.value.as_str().len()))
-        );
+        assert!(span.attributes.iter().all(|attribute| attribute.value.as_str().len() == 4096));
     }
 }
 

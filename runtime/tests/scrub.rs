@@ -134,3 +134,41 @@ fn what_the_attribute_refuses_to_record_in_plain_the_scrubber_hides() {
         }
     }
 }
+
+/// The most bytes of a text that are recorded, unless the set-up says otherwise.
+const LIMIT: usize = 4096;
+
+/// What is exported of a text of which no more than the limit was recorded.
+fn shown_of_cut(text: &str) -> String {
+    let end = (0..=LIMIT).rev().find(|&end| text.is_char_boundary(end)).unwrap();
+    Scrubber::new().shown(KeyValue::new("text", text[..end].to_owned())).value.to_string()
+}
+
+#[test]
+fn the_end_of_a_cut_text_shows_no_part_of_a_secret() {
+    for (secret, public) in [
+        ("postgres://shop:hunter2hunter2@db/shop", "postgres://shop"),
+        ("4111 1111 1111 1111", "4111 1"),
+        ("4111-1111-1111-1111", "4111-1"),
+        ("4111111111111111", "41111"),
+        ("AKIAIOSFODNN7EXAMPLE", "AKI"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "ey"),
+        ("ghp_abcdefghijklmnopqrstuvwxyz0123456789", "ghp"),
+        ("password=correct-horse", "password="),
+        ("Bearer abc123def456ghi789", "Bearer "),
+        ("Basic dXNlcjpwYXNz", "Basic "),
+    ] {
+        for inside in 1..secret.len() {
+            let before = "word ".repeat(LIMIT / 5 + 1)[..LIMIT - inside - 1].to_owned() + " ";
+            let shown = shown_of_cut(&format!("{before}{secret} and more"));
+            let left = shown.strip_prefix(&before).expect("what is before stays");
+            let left = left.split("[redacted").next().unwrap();
+            assert!(public.starts_with(left), "{left} of {secret}");
+        }
+    }
+    // What is no secret is as long as it may be.
+    for text in ["x", "日本語", "order ", "item 12, "] {
+        let shown = shown_of_cut(&text.repeat(LIMIT));
+        assert!(shown.len() >= LIMIT - 3 && !shown.contains("redacted"), "{}", &shown[shown.len() - 30..]);
+    }
+}

@@ -5,6 +5,7 @@
 
 mod assignment;
 mod card;
+mod ending;
 mod token;
 mod url;
 
@@ -116,25 +117,11 @@ pub(super) fn clean(text: &str, emails: bool) -> Option<String> {
     parts.without(text)
 }
 
-/// The text without the end that may be the beginning of a secret, where the text was cut.
-///
-/// What is in one piece goes, and digits in groups; of a long piece no more than a secret has, unless it is a JWT.
-pub(super) fn without_end(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let begin = |of: fn(u8) -> bool| bytes.iter().rposition(|&byte| !of(byte)).map_or(0, |before| before + 1);
-    let piece = begin(|byte| byte.is_ascii() && assignment::is_of_value(byte));
-    let digits = begin(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
-    let start = match text[piece..].find("eyJ") {
-        Some(jwt) => piece + jwt,
-        None => piece.max(bytes.len().saturating_sub(LONGEST_PIECE)),
-    };
-    // A group of digits may stand behind a sign that ends a piece.
-    let start = start.min(digits.max(bytes.len().saturating_sub(LONGEST_PIECE)));
-    (start < bytes.len()).then(|| format!("{}…", &text[..start]))
+/// The text without its end, where it was cut and the end may be half a secret.
+pub(super) fn without_end(text: &str, emails: bool) -> Option<String> {
+    let start = ending::find(text, emails)?;
+    Some(format!("{}[redacted: cut off]", text.get(..start)?))
 }
-
-/// What a secret in one piece has, but for a JWT.
-const LONGEST_PIECE: usize = 256;
 
 /// Whether a byte may stand in the middle of a name or a token.
 fn is_inside(byte: u8) -> bool {

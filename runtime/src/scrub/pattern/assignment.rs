@@ -129,7 +129,7 @@ fn closing(bytes: &[u8], start: usize, quote: &[u8]) -> usize {
 }
 
 /// Whether a byte may stand in a value without quotes.
-pub(super) fn is_of_value(byte: u8) -> bool {
+fn is_of_value(byte: u8) -> bool {
     !byte.is_ascii_whitespace()
         && !matches!(
             byte,

@@ -48,6 +48,15 @@ fn card(bytes: &[u8], start: usize) -> Option<usize> {
     }
 }
 
+/// Where a number begins that ends with the text, and may have gone on to be one. The first digits tell the issuer alone.
+pub(super) fn begins(bytes: &[u8]) -> Option<usize> {
+    const ISSUER: usize = 6;
+    let start = super::ending::last(bytes, |byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
+    let start = super::end(bytes, start, |byte| !byte.is_ascii_digit());
+    let digits = bytes[start..].iter().filter(|byte| byte.is_ascii_digit()).count();
+    (digits >= ISSUER && matches!(bytes.get(start), Some(b'2'..=b'6'))).then_some(start)
+}
+
 /// Whether a number is one of a card.
 pub(in crate::scrub) fn is_card(number: i64) -> bool {
     // The least number of thirteen digits.

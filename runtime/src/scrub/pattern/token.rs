@@ -87,6 +87,15 @@ fn is_access_key(word: &[u8]) -> bool {
         && word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
+/// Where a token begins that ends with the text, and is not all there.
+pub(super) fn begins(bytes: &[u8]) -> Option<usize> {
+    let start = super::ending::last(bytes, |byte| is_inside(byte) || byte == b'.');
+    let word = &bytes[start..];
+    let known = [&b"eyJ"[..], b"AKIA", b"ASIA", b"hvs."];
+    let mut known = known.into_iter().chain(BEGINNINGS.iter().map(|(begins, ..)| *begins));
+    known.any(|begins| word.starts_with(begins)).then_some(start)
+}
+
 /// What stands behind the scheme, as far as it may be of a token.
 fn credentials(bytes: &[u8], from: usize) -> std::ops::Range<usize> {
     // As in a header that was written by hand.
