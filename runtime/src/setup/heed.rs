@@ -7,9 +7,9 @@ use super::builder::Builder;
 use super::environment::EnvironmentFault;
 use super::environment::{Chosen, Environment, Named, Told};
 use super::explanation::{Origin, Origins, Setting};
+use super::exporter::Exporter;
 use super::sampling::Deciding;
 use crate::console::Console;
-use crate::export::Export;
 
 impl Builder {
     /// Heeds the environment: each variable that is set, and not empty, replaces what was said before, and what is said
@@ -89,22 +89,23 @@ impl Builder {
         }
         if let Some(Told { value: named, variable }) = told.exporters {
             self.origins.say(Setting::Exporters, Origin::Variable(variable));
-            let mut exporters: Vec<(Box<dyn Export>, _)> = Vec::new();
+            let mut exporters = Vec::new();
             for named in named {
                 match named {
-                    Named::Console => exporters.push((Box::new(Console::new()), named.name())),
+                    Named::Console => exporters.push(Exporter::named(Console::new(), named.name())),
                     #[cfg(feature = "otlp-file")]
-                    Named::OtlpStdout => exporters.push((Box::new(crate::OtlpFile::stdout()), named.name())),
+                    Named::OtlpStdout => {
+                        exporters.push(Exporter::named(crate::OtlpFile::stdout(), named.name()));
+                    }
                     #[cfg(any(feature = "otlp", feature = "zipkin"))]
                     _ => {
                         let Some(network) = told.network.remove(&named) else { continue };
-                        self.exporter_settings.extend(network.settings.iter().cloned());
                         // What is wrong already is told once.
                         if !told.faults.is_empty() {
                             continue;
                         }
                         match network.exporter() {
-                            Ok(exporter) => exporters.push((Box::new(exporter), named.name())),
+                            Ok(exporter) => exporters.push(exporter),
                             Err(why) => {
                                 let (value, reason) = (named.name().to_owned(), why.to_string());
                                 told.faults.push(EnvironmentFault { variable, value, reason });
@@ -113,7 +114,7 @@ impl Builder {
                     }
                 }
             }
-            self.exporters.0 = Some(exporters);
+            self.exporters = Some(exporters);
         }
         if let Some(Told { value: Chosen { sampler, policy, name }, variable }) = told.sampler {
             self.origins.say(Setting::Sampler, Origin::Variable(variable));
