@@ -2,7 +2,7 @@
 //!
 //! What an exporter can be told is its own affair; here is who said it.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::fmt;
 
 use opentelemetry_sdk::trace::{SpanExporter, SpanProcessor};
@@ -33,7 +33,7 @@ pub(super) struct Said {
 impl Exporter {
     /// One that code gives.
     pub(super) fn new<E: SpanExporter + 'static>(exporter: E) -> Self {
-        let name = if TypeId::of::<E>() == TypeId::of::<Console>() {
+        let name = if (&exporter as &dyn Any).is::<Console>() {
             Named::Console.name()
         } else {
             std::any::type_name::<E>()

@@ -45,6 +45,9 @@ const AGENT: &str = concat!("traced/", env!("CARGO_PKG_VERSION"));
 /// of trying, are the end of what was sent, which is counted in [`stats`](crate::Tracing::stats). Under another provider
 /// nothing is tried again.
 ///
+/// An answer of 200 to 299 counts from its status on, but for a page of HTML, which no receiver of spans gives. Under its name,
+/// `otlp`, `jaeger` or `zipkin`, [`explain`](crate::Tracing::explain) tells where it goes and how. No proxy is asked.
+///
 /// It blocks the thread that exports, and no longer than its timeout; it needs no runtime and disturbs none.
 pub struct Exporter {
     format: Box<dyn Format>,

@@ -24,6 +24,10 @@ impl Options {
     }
 
     /// Whether an address can be asked with all this.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "an address that is read fits the rest")
+    )]
     pub(super) fn judge(&self, address: &Address) -> Result<(), Misconfigured> {
         for (name, value) in &self.headers {
             if !is_header(name, value) {
@@ -45,10 +49,13 @@ impl Options {
     }
 
     /// What there is to tell of them, on the way to an address.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, unused_mut, reason = "certificates are told behind, where there is TLS")
+    )]
     pub(super) fn told(&self, address: &Address) -> Vec<Setting> {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "certificates are told behind"))]
         let mut told = vec![
             Setting::new("timeout", format!("{:?}", self.patience()), self.timeout.is_some()),
             Setting::new("compression", if self.gzip { "gzip" } else { "none" }, self.gzip),
@@ -63,8 +70,6 @@ impl Options {
             let shown = if shows { "given" } else { "none" };
             told.push(Setting::new("client certificate", shown, shows));
         }
-        #[cfg(not(feature = "tls"))]
-        let _ = address;
         told
     }
 
