@@ -177,6 +177,7 @@ impl Otlp {
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut otlp = f.debug_struct("Otlp");
+        otlp.field("name", &self.name);
         match &self.place {
             Ok(place) => otlp.field("address", &place.address).field("protocol", &place.encoding.name()),
             Err(wrong) => otlp.field("wrong", &wrong.0),

@@ -67,8 +67,8 @@ impl Options {
                 self.tls.as_ref().map_or((false, false), |tls| (tls.roots.is_some(), tls.client.is_some()));
             let trusted = if trusts { "given" } else { "whom the system trusts" };
             told.push(Setting::new("certificate", trusted, trusts));
-            let shown = if shows { "given" } else { "none" };
-            told.push(Setting::new("client certificate", shown, shows));
+            let client = if shows { "given" } else { "none" };
+            told.push(Setting::new("client certificate", client, shows));
         }
         told
     }
