@@ -259,24 +259,24 @@ fn what_is_refused_is_counted_and_not_tried_again() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn who_speaks_http_to_a_receiver_of_grpc_is_told_and_the_other_way_round() {
+fn who_speaks_http_to_a_receiver_of_grpc_is_told_what_to_set() {
     let _turn = turn();
-    let speaks_grpc = receiver([takes()]);
-    let tracing = set_up(crate::otlp(speaks_grpc.address).build().unwrap());
+    // On gRPC's own port, since such a receiver may also hang up before it is heard. Loopback has more addresses than one.
+    let plain: Accept = Arc::new(|stream| Box::pin(async { Some(Box::new(stream) as Socket) }));
+    let receiver = on("127.64.31.8:4317".parse().unwrap(), [takes()], plain);
+    let tracing = set_up(crate::otlp(receiver.address).build().unwrap());
     calls(3);
-    match tracing.flush().unwrap_err() {
-        ExportError::Failed { spans: 3, reason } => {
-            assert!(
-                reason.contains("expected `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` or `Otlp::grpc`"),
-                "{reason}"
-            );
-        }
-        other => panic!("{other:?}"),
-    }
-    tracing.shutdown(LONG).unwrap();
+    let told = tracing.flush().unwrap_err().to_string();
+    assert!(told.contains("expected `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` or `Otlp::grpc`"), "{told}");
+    let _ = tracing.shutdown(Duration::from_secs(5));
     assert_counts(tracing.stats(), 0, 3, 0);
+}
 
+#[test]
+fn who_speaks_grpc_to_a_receiver_of_http_is_told_what_to_set() {
+    let _turn = turn();
     let speaks_http = crate::receiver::receiver([crate::receiver::Manner::status("400 Bad Request")]);
     let tracing = set_up(otlp(speaks_http.address).build().unwrap());
     calls(3);
