@@ -142,13 +142,11 @@ impl Otlp {
 
     /// JSON instead of protobuf: for receivers and eyes that read nothing else. gRPC has none, and is refused.
     pub fn json(mut self) -> Self {
-        self.place = self.place.and_then(|place| match place.encoding {
-            #[cfg(feature = "grpc")]
-            Encoding::Grpc => {
-                Err(Misconfigured("gRPC has no JSON; expected `Otlp::http` with `json`".to_owned()))
-            }
-            _ => Ok(Place { encoding: Encoding::Json, ..place }),
-        });
+        #[cfg(feature = "grpc")]
+        if self.place.as_ref().is_ok_and(|place| place.encoding == Encoding::Grpc) {
+            self.place = Err(Misconfigured("gRPC has no JSON; expected `Otlp::http` with `json`".to_owned()));
+        }
+        self.place = self.place.map(|place| Place { encoding: Encoding::Json, ..place });
         self
     }
 
