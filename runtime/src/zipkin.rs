@@ -9,10 +9,15 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::json::Json;
-use crate::transport::{Address, Content, Exporter, Format, Misconfigured, Options, Partial, takes_options};
+use crate::transport::{
+    Address, Content, Exporter, Format, Kind, Misconfigured, Options, Partial, takes_options,
+};
 
-/// Where a Zipkin takes spans, unless someone says otherwise.
-pub(crate) const LOCAL: &str = "http://localhost:9411/api/v2/spans";
+/// Where a Zipkin takes spans.
+const SPANS: &str = "/api/v2/spans";
+
+/// How the environment calls it.
+pub(crate) const NAME: &str = "zipkin";
 
 /// Spans to a Zipkin, or whatever else takes its JSON.
 ///
@@ -35,26 +40,23 @@ pub(crate) const LOCAL: &str = "http://localhost:9411/api/v2/spans";
 /// Failures are treated as with [`Otlp`](crate::transport::Exporter).
 #[derive(Clone)]
 pub struct Zipkin {
-    address: String,
+    address: Result<Address, Misconfigured>,
     options: Options,
 }
 
 impl Zipkin {
-    /// To an address. One without a path gets `/api/v2/spans`.
-    pub fn new(address: impl Into<String>) -> Self {
-        let address = address.into();
-        let address = match Address::path(&address) {
-            Some("" | "/") => format!("{}/api/v2/spans", address.trim_end_matches('/')),
-            _ => address,
-        };
+    /// To an address. One without a path gets `/api/v2/spans`, before its query; version 1 is refused.
+    pub fn new(address: impl AsRef<str>) -> Self {
+        let text = address.as_ref();
+        let address = place(text).map_err(|reason| Misconfigured::address(text, &reason));
         Self { address, options: Options::default() }
     }
 
-    takes_options!();
-
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    pub(crate) fn to(address: Address, options: Options) -> Self {
+        Self { address: Ok(address), options }
     }
+
+    takes_options!();
 
     /// The exporter. It connects when it has spans to send.
     ///
@@ -63,14 +65,36 @@ impl Zipkin {
     /// What of it cannot be done: an address that is none, a header that cannot be sent, a certificate that cannot be read,
     /// or TLS without the feature `tls`.
     pub fn build(self) -> Result<Exporter, Misconfigured> {
-        Exporter::http(&self.address, &self.options, Box::new(V2::default()))
+        let kind = Kind { name: NAME, protocol: None, hint: "" };
+        Exporter::http(&kind, &self.address?, &self.options, Box::new(V2::default()))
+    }
+}
+
+/// Where a Zipkin takes spans on this machine.
+pub(crate) fn local() -> Address {
+    Address::local(9411, SPANS)
+}
+
+/// The address that a text is, or what is wrong with it.
+pub(crate) fn place(text: &str) -> Result<Address, String> {
+    let address = Address::read(text, "http://localhost:9411/api/v2/spans")?;
+    match address.path.trim_end_matches('/') {
+        "" => Ok(address.below(SPANS)),
+        path if path.ends_with("/api/v1/spans") => {
+            Err("`/api/v1/spans` takes version 1 of its format; expected `/api/v2/spans`".to_owned())
+        }
+        _ => Ok(address),
     }
 }
 
 impl fmt::Debug for Zipkin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = Address::shown(&self.address);
-        f.debug_struct("Zipkin").field("address", &address).field("options", &self.options).finish()
+        let mut zipkin = f.debug_struct("Zipkin");
+        match &self.address {
+            Ok(address) => zipkin.field("address", address),
+            Err(wrong) => zipkin.field("wrong", &wrong.0),
+        };
+        zipkin.field("options", &self.options).finish()
     }
 }
 

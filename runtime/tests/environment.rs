@@ -488,12 +488,17 @@ fn otlp_arrives_with_its_headers_also_from_a_runtime_of_one_thread() {
                 ("OTEL_SERVICE_NAME", "shop"),
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
                 ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue%20inc"),
+                // Nobody is there, and nobody is asked.
+                ("ALL_PROXY", "http://127.0.0.1:9"),
+                ("HTTP_PROXY", "http://127.0.0.1:9"),
             ],
         );
         assert_says(
             &said,
             &[
                 &format!("otlp, endpoint: {endpoint}/v1/traces (OTEL_EXPORTER_OTLP_ENDPOINT)\n"),
+                "ignored: ALL_PROXY: spans go to their receiver directly, and through no proxy\n",
+                "ignored: HTTP_PROXY: ",
                 if status == "200 OK" { "exported: 3," } else { "export_failed: 3," },
                 "shut down: ",
             ],

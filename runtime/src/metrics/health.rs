@@ -13,11 +13,13 @@ type ByExporter = Arc<dyn Fn() -> Option<Vec<Stats>> + Send + Sync>;
 /// Lets a meter ask for the stats of exporters with these names.
 pub(crate) fn observe(
     meter: &Meter,
-    names: &[&'static str],
+    names: &[String],
     stats: impl Fn() -> Option<Vec<Stats>> + Send + Sync + 'static,
 ) {
     let stats: ByExporter = Arc::new(stats);
-    let names = Arc::new(distinct(names));
+    // Where there is none, the losses are counted nevertheless.
+    let names = if names.is_empty() { vec!["none".to_owned()] } else { names.to_vec() };
+    let names = Arc::new(names);
     let all = |tell: fn(&Stats) -> u64| {
         let stats = Arc::clone(&stats);
         move |observer: &dyn AsyncInstrument<u64>| {
@@ -69,26 +71,4 @@ pub(crate) fn observe(
             }
         }))
         .build();
-}
-
-/// Names that tell exporters apart: the second of a name is `name 2`.
-fn distinct(names: &[&'static str]) -> Vec<String> {
-    let names = if names.is_empty() { &["none"] } else { names };
-    let number = |at: usize| names[..=at].iter().filter(|name| **name == names[at]).count();
-    let name = |(at, name): (usize, &&str)| match number(at) {
-        1 => (*name).to_owned(),
-        number => format!("{name} {number}"),
-    };
-    names.iter().enumerate().map(name).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distinct;
-
-    #[test]
-    fn no_two_exporters_have_one_name() {
-        assert_eq!(distinct(&["otlp", "console", "otlp"]), ["otlp", "console", "otlp 2"]);
-        assert_eq!(distinct(&[]), ["none"]);
-    }
 }

@@ -1,69 +1,46 @@
 //! What an address of Jaeger's means today: its ports for Thrift are gone, and it takes OTLP.
 
-use super::{Encoding, HTTP};
+use super::Encoding;
+use super::place::{LIKE_HTTP, Place, TRACES};
 use crate::transport::Address;
 
-/// Where spans for Jaeger go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Modern {
-    pub(crate) address: String,
-    pub(crate) encoding: Encoding,
-    /// Why it is not what was said.
-    pub(crate) instead: Option<String>,
-}
-
-/// An address that is none stays as it is, for whoever judges addresses.
-pub(crate) fn modern(said: &str) -> Modern {
-    let is_udp = said.starts_with("udp://");
-    let url = match said.split_once("://") {
-        Some(("udp", rest)) => format!("http://{rest}"),
-        Some(_) => said.to_owned(),
-        // Its agent had no scheme.
-        None => format!("http://{said}"),
-    };
-    let as_said = |encoding| Modern { address: said.to_owned(), encoding, instead: None };
-    let Some((scheme, host, port)) = Address::place(&url) else { return as_said(Encoding::Protobuf) };
-    let http = || (format!("{scheme}://{host}:4318/v1/traces"), Encoding::Protobuf);
-    let path = Address::path(&url).unwrap_or_default().trim_end_matches('/');
-    let (past, (address, encoding)) = match port {
-        Some(14250) => ("port 14250 was for Jaeger's own gRPC".to_owned(), grpc(&scheme, &host)),
-        Some(port @ (14268 | 14267)) => (format!("port {port} was for Thrift"), http()),
-        Some(port @ (5775 | 6831 | 6832)) => {
-            (format!("port {port} was the agent's, for Thrift over UDP"), http())
-        }
-        Some(16686) => ("port 16686 is that of the user interface".to_owned(), http()),
-        _ if is_udp => ("UDP was the agent's, for Thrift".to_owned(), http()),
-        _ if path == "/api/traces" => ("`/api/traces` was for Thrift".to_owned(), http()),
-        #[cfg(feature = "grpc")]
-        Some(4317) => return Modern { address: url, ..as_said(Encoding::Grpc) },
+/// What a text means today, or what is wrong with it. A host without a scheme is asked on OTLP's port.
+pub(crate) fn modern(said: &str) -> Result<Place, String> {
+    let (scheme, rest) = said.split_once("://").unwrap_or(("", said));
+    let is_udp = scheme.eq_ignore_ascii_case("udp");
+    // Its agent had no scheme.
+    let is_host = scheme.is_empty() || is_udp;
+    let address = if is_host {
+        Address::read(&format!("http://{rest}"), LIKE_HTTP)
+    } else {
+        Address::read(said, LIKE_HTTP)
+    }?;
+    let path = address.path.trim_end_matches('/');
+    let past = match address.port {
+        Some(14250) => "port 14250 was for Jaeger's own gRPC".to_owned(),
+        Some(port @ (14268 | 14267)) => format!("port {port} was for Thrift"),
+        Some(port @ (5775 | 6831 | 6832)) => format!("port {port} was the agent's, for Thrift over UDP"),
+        Some(16686) => "port 16686 is that of the user interface".to_owned(),
+        _ if is_udp => "UDP was the agent's, for Thrift".to_owned(),
+        _ if path == "/api/traces" => "`/api/traces` was for Thrift".to_owned(),
         #[cfg(not(feature = "grpc"))]
-        Some(4317) => {
-            ("port 4317 is for gRPC, which the feature `grpc` of `traced` brings".to_owned(), http())
+        Some(4317) => "port 4317 is for gRPC, which the feature `grpc` of `traced` brings".to_owned(),
+        #[cfg(feature = "grpc")]
+        Some(4317) => return Ok(Place::new(address.without_path(), Encoding::Grpc)),
+        None if is_host => {
+            let path = if path.is_empty() { TRACES } else { path }.to_owned();
+            return Ok(Place::new(address.at(4318, &path), Encoding::Protobuf));
         }
-        _ if path.is_empty() => {
-            let address = format!("{}/v1/traces", url.trim_end_matches('/'));
-            return Modern { address, ..as_said(Encoding::Protobuf) };
-        }
-        _ => return Modern { address: url, ..as_said(Encoding::Protobuf) },
+        _ if path.is_empty() => return Ok(Place::new(address.below(TRACES), Encoding::Protobuf)),
+        _ => return Ok(Place::new(address, Encoding::Protobuf)),
     };
-    let instead = format!("{past}; Jaeger takes OTLP, and spans go to `{}`", Address::shown(&address));
-    Modern { address, encoding, instead: Some(instead) }
-}
-
-#[cfg(feature = "grpc")]
-fn grpc(scheme: &str, host: &str) -> (String, Encoding) {
-    (format!("{scheme}://{host}:4317"), Encoding::Grpc)
-}
-
-#[cfg(not(feature = "grpc"))]
-fn grpc(scheme: &str, host: &str) -> (String, Encoding) {
-    (format!("{scheme}://{host}:4318/v1/traces"), Encoding::Protobuf)
-}
-
-impl Default for Modern {
-    fn default() -> Self {
-        Self { address: HTTP.to_owned(), encoding: Encoding::Protobuf, instead: None }
-    }
+    let place = match address.port {
+        #[cfg(feature = "grpc")]
+        Some(14250) => Place::new(address.at(4317, ""), Encoding::Grpc),
+        _ => Place::new(address.at(4318, TRACES), Encoding::Protobuf),
+    };
+    let instead = format!("{past}; Jaeger takes OTLP, and spans go to `{}`", place.address);
+    Ok(Place { instead: Some(instead), ..place })
 }
 
 #[cfg(test)]
@@ -81,8 +58,9 @@ mod tests {
             ("udp://jaeger", "http://jaeger:4318/v1/traces"),
             ("http://jaeger:16686", "http://jaeger:4318/v1/traces"),
         ] {
-            let modern = modern(said);
-            assert_eq!((modern.address.as_str(), modern.encoding), (address, Encoding::Protobuf), "{said}");
+            let modern = modern(said).unwrap();
+            assert_eq!(modern.address, Place::http(address).unwrap().address, "{said}");
+            assert_eq!(modern.encoding, Encoding::Protobuf, "{said}");
             let instead = modern.instead.unwrap();
             assert!(instead.contains("Jaeger takes OTLP") && !instead.contains("pass"), "{instead}");
         }
@@ -94,18 +72,37 @@ mod tests {
             ("http://jaeger:4318", "http://jaeger:4318/v1/traces"),
             ("http://jaeger:4318/v1/traces", "http://jaeger:4318/v1/traces"),
             ("https://jaeger.example/otlp/v1/traces", "https://jaeger.example/otlp/v1/traces"),
-            ("not an address", "not an address"),
+            ("jaeger:4318", "http://jaeger:4318/v1/traces"),
+            // A URL has its own port; a host has none.
+            ("http://jaeger", "http://jaeger/v1/traces"),
+            ("jaeger", "http://jaeger:4318/v1/traces"),
+            ("me:hunter2@jaeger/otlp/v1/traces", "http://me:hunter2@jaeger:4318/otlp/v1/traces"),
+            ("http://jaeger?tenant=a", "http://jaeger/v1/traces?tenant=a"),
+            ("HTTP://jaeger:4318", "http://jaeger:4318/v1/traces"),
         ] {
-            let expected =
-                Modern { address: address.to_owned(), encoding: Encoding::Protobuf, instead: None };
-            assert_eq!(modern(said), expected, "{said}");
+            assert_eq!(modern(said), Place::http(address), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_so() {
+        for (said, expected) in [
+            ("not an address", "expected a URL, like `http://localhost:4318`"),
+            ("jaeger:99999", "the port is wrong; expected 1 to 65535, as in `http://localhost:4318`"),
+        ] {
+            assert_eq!(modern(said), Err(expected.to_owned()));
         }
     }
 
     #[cfg(feature = "grpc")]
     #[test]
     fn grpc_stays_grpc() {
-        assert_eq!(modern("http://jaeger:4317").encoding, Encoding::Grpc);
-        assert_eq!(modern("jaeger:14250").address, "http://jaeger:4317");
+        for said in ["http://jaeger:4317", "jaeger:4317", "jaeger:14250"] {
+            let modern = modern(said).unwrap();
+            assert_eq!(
+                (modern.address.to_string().as_str(), modern.encoding),
+                ("http://jaeger:4317", Encoding::Grpc)
+            );
+        }
     }
 }

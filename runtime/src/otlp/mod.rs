@@ -6,6 +6,7 @@
 mod jaeger;
 #[cfg(test)]
 mod oracle;
+mod place;
 mod protobuf;
 
 use std::fmt;
@@ -14,17 +15,17 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::message::{self, Service};
-use crate::transport::{Address, Content, Exporter, Format, Misconfigured, Options, Partial, takes_options};
+use crate::transport::{Content, Exporter, Format, Kind, Misconfigured, Options, Partial, takes_options};
 
 #[cfg(feature = "grpc")]
 pub(crate) use protobuf::{Field, fields};
 
-pub(crate) use jaeger::{Modern, modern};
+pub(crate) use jaeger::modern;
+pub(crate) use place::Place;
 
-/// Where OTLP is taken, unless someone says otherwise.
-pub(crate) const HTTP: &str = "http://localhost:4318/v1/traces";
-#[cfg(feature = "grpc")]
-pub(crate) const GRPC: &str = "http://localhost:4317";
+/// How the environment calls it, and Jaeger.
+pub(crate) const OTLP: &str = "otlp";
+pub(crate) const JAEGER: &str = "jaeger";
 
 /// Spans to a receiver that takes OTLP: a collector, Jaeger, or a vendor.
 ///
@@ -50,8 +51,8 @@ pub(crate) const GRPC: &str = "http://localhost:4317";
 /// password in the address become a header. Redirects are not followed.
 #[derive(Clone)]
 pub struct Otlp {
-    address: String,
-    encoding: Encoding,
+    name: &'static str,
+    place: Result<Place, Misconfigured>,
     options: Options,
 }
 
@@ -74,31 +75,51 @@ impl Encoding {
             Self::Grpc => "grpc",
         }
     }
+
+    /// What to do where it is not spoken.
+    fn hint(self) -> &'static str {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc => {
+                "; if HTTP is spoken there, as on port 4318, expected `OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf` or \
+                 `Otlp::http`; if TLS is, `https://`"
+            }
+            _ if cfg!(feature = "grpc") => {
+                "; if gRPC is spoken there, as on port 4317, expected `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` or \
+                 `Otlp::grpc`; if TLS is, `https://`"
+            }
+            _ => {
+                "; if gRPC is spoken there, as on port 4317, expected another port, such as 4318, or the feature `grpc` of \
+                 `traced`; if TLS is, `https://`"
+            }
+        }
+    }
 }
 
 impl Otlp {
-    /// Protobuf over HTTP, which receivers take on port 4318. An address without a path gets `/v1/traces`.
-    pub fn http(address: impl Into<String>) -> Self {
-        let address = address.into();
-        let address = match Address::path(&address) {
-            Some("" | "/") => format!("{}/v1/traces", address.trim_end_matches('/')),
-            _ => address,
-        };
-        Self::new(address, Encoding::Protobuf)
+    /// Protobuf over HTTP, which receivers take on port 4318. An address without a path gets `/v1/traces`, before its query.
+    pub fn http(address: impl AsRef<str>) -> Self {
+        Self::read(OTLP, address.as_ref(), Place::http_or_host)
     }
 
-    /// gRPC, which receivers take on port 4317. An address without `http://` or `https://` means TLS.
+    /// gRPC, which receivers take on port 4317. An address without `http://` or `https://` means TLS; a path is refused, as
+    /// gRPC has its own.
     ///
     /// It runs on a thread of its own, and needs no runtime of the program's.
     #[cfg(feature = "grpc")]
-    pub fn grpc(address: impl Into<String>) -> Self {
-        let address = address.into();
-        let address = if address.contains("://") { address } else { format!("https://{address}") };
-        Self::new(address, Encoding::Grpc)
+    pub fn grpc(address: impl AsRef<str>) -> Self {
+        Self::read(OTLP, address.as_ref(), |text| {
+            let (place, is_bare) = Place::grpc(text)?;
+            if place.instead.is_some() {
+                return Err(format!("gRPC has its own path; expected `{}`", place.address));
+            }
+            let address = if is_bare { place.address.encrypted()? } else { place.address };
+            Ok(Place { address, ..place })
+        })
     }
 
     /// Jaeger, which takes OTLP. An address of its past, on a port for Thrift or with `/api/traces`, is taken for one of
-    /// today on the same host.
+    /// today on the same host. A host alone is asked on port 4318.
     ///
     /// ```
     /// use traced::otlp::Otlp;
@@ -107,21 +128,25 @@ impl Otlp {
     /// assert!(format!("{jaeger:?}").contains("http://jaeger:4318/v1/traces"));
     /// ```
     pub fn jaeger(address: impl AsRef<str>) -> Self {
-        let modern = modern(address.as_ref());
-        Self::new(modern.address, modern.encoding)
+        Self::read(JAEGER, address.as_ref(), modern)
     }
 
-    pub(crate) fn new(address: String, encoding: Encoding) -> Self {
-        Self { address, encoding, options: Options::default() }
+    fn read(name: &'static str, text: &str, judge: impl Fn(&str) -> Result<Place, String>) -> Self {
+        let place = judge(text).map_err(|reason| Misconfigured::address(text, &reason));
+        Self { name, place, options: Options::default() }
     }
 
-    pub(crate) fn with(address: String, encoding: Encoding, options: Options) -> Self {
-        Self { address, encoding, options }
+    pub(crate) fn to(name: &'static str, place: Place, options: Options) -> Self {
+        Self { name, place: Ok(place), options }
     }
 
-    /// JSON instead of protobuf: for receivers and eyes that read nothing else.
+    /// JSON instead of protobuf: for receivers and eyes that read nothing else. gRPC has none, and is refused.
     pub fn json(mut self) -> Self {
-        self.encoding = Encoding::Json;
+        #[cfg(feature = "grpc")]
+        if self.place.as_ref().is_ok_and(|place| place.encoding == Encoding::Grpc) {
+            self.place = Err(Misconfigured("gRPC has no JSON; expected `Otlp::http` with `json`".to_owned()));
+        }
+        self.place = self.place.map(|place| Place { encoding: Encoding::Json, ..place });
         self
     }
 
@@ -134,25 +159,28 @@ impl Otlp {
     /// What of it cannot be done: an address that is none, a header that cannot be sent, a certificate that cannot be read,
     /// or TLS without the feature `tls`.
     pub fn build(self) -> Result<Exporter, Misconfigured> {
-        let format: Box<dyn Format> = match self.encoding {
-            Encoding::Json => Box::new(Json::default()),
-            _ => Box::new(Protobuf::default()),
-        };
-        match self.encoding {
+        let Place { address, encoding, .. } = self.place?;
+        let kind = Kind { name: self.name, protocol: Some(encoding.name()), hint: encoding.hint() };
+        match encoding {
+            Encoding::Json => Exporter::http(&kind, &address, &self.options, Box::new(Json::default())),
+            Encoding::Protobuf => {
+                Exporter::http(&kind, &address, &self.options, Box::new(Protobuf::default()))
+            }
             #[cfg(feature = "grpc")]
-            Encoding::Grpc => Exporter::grpc(&self.address, &self.options, format),
-            _ => Exporter::http(&self.address, &self.options, format),
+            Encoding::Grpc => Exporter::grpc(&kind, &address, &self.options, Box::new(Protobuf::default())),
         }
     }
 }
 
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Otlp")
-            .field("address", &Address::shown(&self.address))
-            .field("protocol", &self.encoding.name())
-            .field("options", &self.options)
-            .finish()
+        let mut otlp = f.debug_struct("Otlp");
+        otlp.field("name", &self.name);
+        match &self.place {
+            Ok(place) => otlp.field("address", &place.address).field("protocol", &place.encoding.name()),
+            Err(wrong) => otlp.field("wrong", &wrong.0),
+        };
+        otlp.field("options", &self.options).finish()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,16 @@ use opentelemetry::KeyValue;
 use opentelemetry::logs::LoggerProvider;
 use opentelemetry_sdk::trace::{ShouldSample, SpanExporter, SpanLimits, SpanProcessor};
 
-use super::environment::{EnvironmentFault, Named, Told};
+use super::environment::{EnvironmentFault, Told};
 use super::explanation::{CODE_SPEAKS_LAST, Origin, Origins, Setting};
+use super::exporter::Exporter;
 use super::sampling::Deciding;
-use crate::console::Console;
 use crate::diagnostics::LogLevel;
 use crate::exception::Exceptions;
-use crate::export::{Capacity, Export, Pace};
+use crate::export::{Capacity, Pace};
 use crate::filter::{ControlFault, Filter};
 use crate::pipeline::{Policy, Sampler};
-use crate::process::{Ends, Processor, Processors};
+use crate::process::{Processor, Processors};
 use crate::propagation::Propagator;
 use crate::sampling::{self, Tail};
 use crate::scrub::Scrubber;
@@ -44,52 +43,15 @@ pub struct Builder {
     pub(super) scrubber: Arc<Scrubber>,
     pub(super) log_level: LogLevel,
     pub(super) tail: Option<Tail>,
-    pub(super) observers: Observers,
-    pub(super) exporters: Exporters,
-    /// What else there is to tell of those that the environment named.
-    pub(super) exporter_settings: Vec<(String, String, Origin)>,
+    pub(super) observers: Vec<Exporter>,
+    /// `None` where nobody has said anything.
+    pub(super) exporters: Option<Vec<Exporter>>,
     pub(super) capacity: Capacity,
     pub(super) pace: Pace,
     pub(super) origins: Origins,
     pub(super) faults: Vec<EnvironmentFault>,
     /// The variables that were looked for.
     pub(super) known: BTreeSet<&'static str>,
-}
-
-/// The exporters of a set-up with their names, before it is installed; `None` where nobody has said anything.
-pub(super) struct Exporters(pub(super) Option<Vec<(Box<dyn Export>, &'static str)>>);
-
-impl Exporters {
-    /// The names of those there will be.
-    pub(super) fn names(&self) -> String {
-        match &self.0 {
-            None => Named::Console.name().to_owned(),
-            Some(exporters) if exporters.is_empty() => "none".to_owned(),
-            Some(exporters) => exporters.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", "),
-        }
-    }
-}
-
-/// Sinks that see all there is, before it is chosen from, with their names.
-#[derive(Default)]
-pub(super) struct Observers(pub(super) Vec<(Box<dyn Export>, &'static str)>);
-
-impl Observers {
-    pub(super) fn names(&self) -> String {
-        self.0.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl fmt::Debug for Observers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Observers").field(&self.names()).finish()
-    }
-}
-
-impl fmt::Debug for Exporters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Exporters").field(&self.names()).finish()
-    }
 }
 
 impl Builder {
@@ -112,12 +74,7 @@ impl Builder {
     /// An exporter, as often as called; each has a queue and a thread of its own. Without any, the console. They replace
     /// those that the environment named before.
     pub fn exporter<E: SpanExporter + 'static>(self, exporter: E) -> Self {
-        let name = if std::any::TypeId::of::<E>() == std::any::TypeId::of::<Console>() {
-            Named::Console.name()
-        } else {
-            std::any::type_name::<E>()
-        };
-        self.export_to(Box::new(exporter), name)
+        self.export_to(Exporter::new(exporter))
     }
 
     /// A span processor of the SDK, for its `on_end`: like an exporter, with a queue and a thread of its own, beside those of
@@ -140,20 +97,17 @@ impl Builder {
     /// It gets spans that are scrubbed, one by one, some time after they have ended. One during which it panics counts as
     /// `export_failed`. Its `on_start` is never called: there is no span of the SDK's. See [`processor`](Self::processor).
     pub fn sdk_processor<P: SpanProcessor + 'static>(self, processor: P) -> Self {
-        self.export_to(Box::new(Ends(processor)), std::any::type_name::<P>())
+        self.export_to(Exporter::processor(processor))
     }
 
-    fn export_to(mut self, exporter: Box<dyn Export>, name: &'static str) -> Self {
+    fn export_to(mut self, exporter: Exporter) -> Self {
         if self.origins.of(Setting::Exporters) != Origin::Code {
-            self.exporters.0 = None;
-        }
-        for (_, _, origin) in std::mem::take(&mut self.exporter_settings) {
-            if let Origin::Variable(variable) = origin {
-                self.origins.ignore(variable, CODE_SPEAKS_LAST);
+            for told in self.exporters.take().unwrap_or_default() {
+                told.variables().for_each(|variable| self.origins.ignore(variable, CODE_SPEAKS_LAST));
             }
         }
         self.origins.say(Setting::Exporters, Origin::Code);
-        self.exporters.0.get_or_insert_default().push((exporter, name));
+        self.exporters.get_or_insert_default().push(exporter);
         self
     }
 
@@ -262,7 +216,7 @@ impl Builder {
     /// shut down with them, and does not count in `stats()`. `metrics::SpanMetrics` is such a one.
     pub fn observer<E: SpanExporter + 'static>(mut self, observer: E) -> Self {
         self.origins.say(Setting::Observers, Origin::Code);
-        self.observers.0.push((Box::new(observer), std::any::type_name::<E>()));
+        self.observers.push(Exporter::new(observer));
         self
     }
 

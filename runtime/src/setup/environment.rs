@@ -311,6 +311,10 @@ impl Environment {
             };
             self.network.insert(named, network);
         }
+        #[cfg(any(feature = "otlp", feature = "zipkin"))]
+        if !self.network.is_empty() {
+            super::network::directly(variables);
+        }
         self.sampler = sampler(variables);
         // Heeded by every set-up; what is wrong with it is told where the environment is asked.
         variables.told(EXCEPTIONS, exceptions);
@@ -404,10 +408,22 @@ impl Variables<'_> {
 
     pub(super) fn fault(&mut self, variable: &'static str, value: &str, reason: String) {
         // Headers are for keys, and an address may have one before its host.
-        let hides = is_secret(value) || variable.ends_with("_HEADERS") || value.contains('@');
+        let hides = !is_path(variable, value)
+            && (is_secret(value)
+                || variable.ends_with("_HEADERS")
+                || variable.ends_with("_CLIENT_KEY")
+                || value.contains('@'));
         let value = if hides { "***".to_owned() } else { clean(value) };
         self.faults.push(EnvironmentFault { variable, value, reason });
     }
+}
+
+/// Where a file is: no secret, whatever it is called. What is in it may be one, and has slashes too, so some begin with it.
+fn is_path(variable: &str, value: &str) -> bool {
+    let is_of_file = variable.ends_with("_CERTIFICATE") || variable.ends_with("_CLIENT_KEY");
+    let is_content =
+        value.contains("-----BEGIN") || ["MI", "MC"].iter().any(|start| value.starts_with(start));
+    is_of_file && !is_content && value.contains(['/', '\\', '.'])
 }
 
 pub(super) fn truth(text: &str) -> Result<bool, String> {
@@ -460,10 +476,15 @@ fn ratio(text: &str) -> Result<f64, String> {
     number.map(f64::abs).ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
+/// What stands between the commas of a list, and is not empty.
+pub(super) fn members(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|member| !member.is_empty())
+}
+
 /// The words of a list, each once; `none` stands alone and is the empty list.
 fn list<'a>(text: &'a str, names: &[&str]) -> Result<Vec<&'a str>, String> {
     let mut words: Vec<&str> = Vec::new();
-    for word in text.split(',').map(str::trim) {
+    for word in members(text) {
         if !words.contains(&word) {
             words.push(word);
         }
@@ -473,6 +494,9 @@ fn list<'a>(text: &'a str, names: &[&str]) -> Result<Vec<&'a str>, String> {
     }
     if words.contains(&"none") {
         return Err("`none` stands alone".to_owned());
+    }
+    if words.is_empty() {
+        return Err(format!("there is no name in it; {}", remedy("", names)));
     }
     if let Some(unknown) = words.iter().find(|word| !names.contains(word)) {
         return Err(format!("`{}` is not known; {}", clean(unknown), remedy(unknown, names)));
@@ -515,7 +539,7 @@ fn exporters(text: &str) -> Result<Vec<Named>, String> {
 
 fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
     const NAMES: [&str; 7] = ["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xtraceid", "none"];
-    let faults = text.split(',').filter_map(|name| name.trim().parse::<Propagator>().err());
+    let faults = members(text).filter_map(|name| name.parse::<Propagator>().err());
     // What OpenTelemetry has a name for is no slip.
     if let Some(foreign) = faults.into_iter().find(UnknownPropagator::is_foreign) {
         return Err(foreign.to_string());
@@ -526,7 +550,10 @@ fn propagators(text: &str) -> Result<Vec<Propagator>, String> {
 
 /// The names of members of the baggage.
 fn baggage_names(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    let names: Vec<_> = members(text).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err("there is no name in it; expected `name,name`".to_owned());
+    }
     // A `*` is a name as good as any, to HTTP; who writes one hopes for more.
     if names.iter().any(|name| name.contains('*')) {
         return Err("`*` stands for no others; expected the names, `name,name`".to_owned());
@@ -591,10 +618,9 @@ fn sampler(variables: &mut Variables<'_>) -> Option<Told<Chosen>> {
 
 /// `key=value,key=value`, with what is special in percents.
 fn attributes(text: &str) -> Result<Vec<KeyValue>, String> {
-    let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
     // Where there is a secret, a part of it may be in any member: it may have a comma.
     let has_secret = is_secret(text);
-    members
+    members(text)
         .map(|member| attribute(member, &if has_secret { "***".to_owned() } else { clean(member) }))
         .collect()
 }

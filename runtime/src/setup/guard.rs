@@ -142,7 +142,7 @@ pub(super) struct Running {
     pub(super) collector: Arc<Collector>,
     /// What the exporters are called, in the collector's order.
     #[cfg(feature = "metrics")]
-    pub(super) exporters: Arc<[&'static str]>,
+    pub(super) exporters: Arc<[String]>,
     pub(super) over: AtomicBool,
 }
 

@@ -7,9 +7,9 @@ use super::builder::Builder;
 use super::environment::EnvironmentFault;
 use super::environment::{Chosen, Environment, Named, Told};
 use super::explanation::{Origin, Origins, Setting};
+use super::exporter::Exporter;
 use super::sampling::Deciding;
 use crate::console::Console;
-use crate::export::Export;
 
 impl Builder {
     /// Heeds the environment: each variable that is set, and not empty, replaces what was said before, and what is said
@@ -31,16 +31,16 @@ impl Builder {
     /// | `OTEL_SERVICE_NAME` | the service's name, also before `service.name` in the next | text |
     /// | `OTEL_RESOURCE_ATTRIBUTES` | attributes of the service | `key=value,key=value`, values percent-encoded |
     /// | `OTEL_TRACES_EXPORTER`, else `TRACING_EXPORTER` | the exporters | a list of `console`, `otlp` and `jaeger` (feature `otlp`), `zipkin` (feature `zipkin`), `otlp/stdout` (feature `otlp-file`); or `none` |
-    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf`, the default; `http/json`; `grpc` (feature `grpc`) |
-    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; over HTTP, `/v1/traces` is added to the latter two | a URL; without it `http://localhost:4318/v1/traces`, with `grpc` `http://localhost:4317` |
+    /// | `OTEL_EXPORTER_OTLP_PROTOCOL` | how `otlp` speaks | `http/protobuf`, the default; `http/json`; `grpc` (feature `grpc`), the default for port 4317 without a path |
+    /// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else `OTLP_ENDPOINT` | where `otlp` goes; over HTTP, `/v1/traces` is added to the latter two, before a query, unless it is there | a URL; without it `http://localhost:4318/v1/traces`, with `grpc` `http://localhost:4317` |
     /// | `OTEL_EXPORTER_OTLP_INSECURE` | whether a `grpc` endpoint without `http://` or `https://` has no TLS | `true`, `false` |
     /// | `OTEL_EXPORTER_OTLP_HEADERS` | what `otlp` sends beside, such as a key | `name=value,name=value`, values percent-encoded |
     /// | `OTEL_EXPORTER_OTLP_TIMEOUT` | how long `otlp` waits for an answer | milliseconds; without it 10,000 |
     /// | `OTEL_EXPORTER_OTLP_COMPRESSION` | how `otlp` packs | `gzip`, `none` |
     /// | `OTEL_EXPORTER_OTLP_CERTIFICATE` | whom `otlp` trusts (feature `tls`); without it, whom the system trusts | a file of certificates in PEM |
     /// | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | what `otlp` shows to a receiver that asks (feature `tls`) | files in PEM, both or none |
-    /// | `OTEL_EXPORTER_JAEGER_ENDPOINT`, else `JAEGER_ENDPOINT`, else `OTEL_EXPORTER_JAEGER_AGENT_HOST` | where `jaeger` goes, by OTLP; old ports and `/api/traces` are taken for today's on the same host | a URL, or a host and a port; without it `http://localhost:4318/v1/traces` |
-    /// | `OTEL_EXPORTER_ZIPKIN_ENDPOINT`, else `ZIPKIN_ENDPOINT` | where `zipkin` goes | a URL; without it `http://localhost:9411/api/v2/spans` |
+    /// | `OTEL_EXPORTER_JAEGER_ENDPOINT`, else `JAEGER_ENDPOINT`, else `OTEL_EXPORTER_JAEGER_AGENT_HOST` | where `jaeger` goes, by OTLP; old ports and `/api/traces` are taken for today's on the same host | a URL, or a host and a port, 4318 if there is none; without it `http://localhost:4318/v1/traces` |
+    /// | `OTEL_EXPORTER_ZIPKIN_ENDPOINT`, else `ZIPKIN_ENDPOINT` | where `zipkin` goes; `/api/v2/spans` is added to one without a path | a URL; without it `http://localhost:9411/api/v2/spans` |
     /// | `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_EXPORTER_ZIPKIN_TIMEOUT` | how long these wait for an answer | milliseconds; without it 10,000 |
     /// | `OTEL_TRACES_SAMPLER` | [which spans are kept](Self::sampler) | `always_on`, `always_off`, `traceidratio`, each also with `parentbased_` before it |
     /// | `OTEL_TRACES_SAMPLER_ARG` | the share of the two with `traceidratio`; without it, all | 0 to 1 |
@@ -58,7 +58,8 @@ impl Builder {
     /// | `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT` | attributes of an event, a link | 0 or more |
     /// | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, else `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | [how long a text may be](Self::max_value_bytes): in bytes, where OpenTelemetry counts characters | 0 or more |
     ///
-    /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`.
+    /// `OTEL_EXPORTER_OTLP_TRACES_…` wins over `OTEL_EXPORTER_OTLP_…`. `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` are not heeded,
+    /// and [`Tracing::explain`](crate::Tracing::explain) says so.
     ///
     /// Where tracing is switched off, calls cost what they cost without a set-up, but for those that name a `parent`, which
     /// pass on what it sent. Of the other variables only `OTEL_PROPAGATORS` and `OTEL_LOG_LEVEL` are read. Other variables of
@@ -90,22 +91,23 @@ impl Builder {
         }
         if let Some(Told { value: named, variable }) = told.exporters {
             self.origins.say(Setting::Exporters, Origin::Variable(variable));
-            let mut exporters: Vec<(Box<dyn Export>, _)> = Vec::new();
+            let mut exporters = Vec::new();
             for named in named {
                 match named {
-                    Named::Console => exporters.push((Box::new(Console::new()), named.name())),
+                    Named::Console => exporters.push(Exporter::named(Console::new(), named.name())),
                     #[cfg(feature = "otlp-file")]
-                    Named::OtlpStdout => exporters.push((Box::new(crate::OtlpFile::stdout()), named.name())),
+                    Named::OtlpStdout => {
+                        exporters.push(Exporter::named(crate::OtlpFile::stdout(), named.name()));
+                    }
                     #[cfg(any(feature = "otlp", feature = "zipkin"))]
                     _ => {
                         let Some(network) = told.network.remove(&named) else { continue };
-                        self.exporter_settings.extend(network.settings.iter().cloned());
                         // What is wrong already is told once.
                         if !told.faults.is_empty() {
                             continue;
                         }
                         match network.exporter() {
-                            Ok(exporter) => exporters.push((Box::new(exporter), named.name())),
+                            Ok(exporter) => exporters.push(exporter),
                             Err(why) => {
                                 let (value, reason) = (named.name().to_owned(), why.to_string());
                                 told.faults.push(EnvironmentFault { variable, value, reason });
@@ -114,7 +116,7 @@ impl Builder {
                     }
                 }
             }
-            self.exporters.0 = Some(exporters);
+            self.exporters = Some(exporters);
         }
         if let Some(Told { value: Chosen { sampler, policy, name }, variable }) = told.sampler {
             self.origins.say(Setting::Sampler, Origin::Variable(variable));

@@ -13,6 +13,7 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use super::builder::Builder;
 use super::environment::Named;
 use super::explanation::{CODE_SPEAKS_LAST, Explanation, Origin, Setting, clean};
+use super::exporter::{self, Exporter};
 use super::fault::SetupError;
 use super::guard::{Running, Tracing};
 use crate::console::Console;
@@ -74,15 +75,14 @@ impl Builder {
             .with_detector(Box::new(TelemetryResourceDetector))
             .with_attributes(attributes)
             .build();
-        let console = || vec![(Box::new(Console::new()) as Box<dyn Export>, Named::Console.name())];
-        let exporters = self.exporters.0.unwrap_or_else(console);
         #[cfg(feature = "metrics")]
-        let names = exporters.iter().map(|(_, name)| *name).collect();
+        let names = exporter::names(self.exporters.iter().flatten()).into();
+        let exporters = self.exporters.unwrap_or_default();
         // Those of ours have nothing to do when a span ends.
         let acts = Acts { processors: self.processors.clone(), tail: self.tail };
         let sinks = Sinks {
-            exporters: exporters.into_iter().map(|(exporter, _)| exporter).collect(),
-            observers: self.observers.0.into_iter().map(|(observer, _)| observer).collect(),
+            exporters: exporters.into_iter().map(|exporter| exporter.export).collect(),
+            observers: self.observers.into_iter().map(|observer| observer.export).collect(),
             resource,
             capacity: self.capacity,
             pace: self.pace,
@@ -155,6 +155,31 @@ impl Builder {
         }
     }
 
+    /// Those that get spans, the console where nobody has said who, and what there is to tell of each.
+    fn explain_exporters(&mut self, explanation: &mut Explanation) {
+        let console = || vec![Exporter::named(Console::new(), Named::Console.name())];
+        let exporters = &*self.exporters.get_or_insert_with(console);
+        let names = exporter::names(exporters.iter().chain(&self.observers));
+        let mut names = names.as_slice();
+        for (setting, several) in
+            [(Setting::Exporters, exporters.as_slice()), (Setting::Observers, &self.observers)]
+        {
+            let (own, rest) = names.split_at(several.len());
+            names = rest;
+            let list = match (setting, several.is_empty()) {
+                (Setting::Observers, true) => continue,
+                (_, true) => "none".to_owned(),
+                _ => own.join(", "),
+            };
+            explanation.setting(setting, list, self.origins.of(setting));
+            for (exporter, name) in several.iter().zip(own) {
+                for (setting, value, origin) in exporter.settings(name) {
+                    explanation.exporter_setting(setting, value.to_owned(), origin);
+                }
+            }
+        }
+    }
+
     pub(super) fn explain(
         &mut self,
         mut explanation: Explanation,
@@ -166,19 +191,12 @@ impl Builder {
             let shown = Scrubber::new().shown(shown);
             explanation.attribute(key.as_str(), &shown.value.as_str(), *origin);
         }
+        self.explain_exporters(&mut explanation);
         let limits = &self.policy.limits;
         let batch = match (self.pace.batch, self.capacity.spans) {
             (batch, queue) if batch > queue => format!("{queue}, all that the queue has, of {batch}"),
             (batch, _) => batch.to_string(),
         };
-        explanation.setting(Setting::Exporters, self.exporters.names(), self.origins.of(Setting::Exporters));
-        for (name, value, origin) in &self.exporter_settings {
-            explanation.exporter_setting(name.clone(), value.clone(), *origin);
-        }
-        if !self.observers.0.is_empty() {
-            let names = self.observers.names();
-            explanation.setting(Setting::Observers, names, self.origins.of(Setting::Observers));
-        }
         for (setting, value) in [
             (Setting::Sampler, self.sampler_name.clone()),
             (Setting::Filter, shown(self.filter.text())),

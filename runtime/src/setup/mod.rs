@@ -3,6 +3,7 @@
 mod builder;
 mod environment;
 mod explanation;
+mod exporter;
 mod fault;
 mod guard;
 mod heed;
@@ -101,9 +102,8 @@ pub fn builder(service: impl Into<Cow<'static, str>>) -> Builder {
         scrubber: Arc::default(),
         log_level: LogLevel::default(),
         tail: None,
-        observers: builder::Observers::default(),
-        exporters: builder::Exporters(None),
-        exporter_settings: Vec::new(),
+        observers: Vec::new(),
+        exporters: None,
         capacity: Capacity { spans: SPANS, bytes: BYTES },
         pace: Pace::default(),
         origins: Origins::default(),

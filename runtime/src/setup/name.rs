@@ -17,7 +17,9 @@ pub(super) fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
 fn within<'a>(tolerance: usize, given: &str, names: &[&'a str]) -> Option<&'a str> {
     // So many letters are missing at least: no need to count the others.
     let near = names.iter().filter(|name| given.len().abs_diff(name.len()) <= 4 * tolerance);
-    let nearest = near.map(|name| (distance(given, name), *name)).min();
+    // Who shouts means the same.
+    let given = given.to_lowercase();
+    let nearest = near.map(|name| (distance(&given, &name.to_lowercase()), *name)).min();
     nearest.filter(|(distance, _)| *distance <= tolerance).map(|(_, name)| name)
 }
 
@@ -48,6 +50,7 @@ mod tests {
         let names = ["always_on", "always_off", "traceidratio"];
         assert_eq!(remedy("alwys_of", &names), "did you mean `always_off`?");
         assert_eq!(remedy("AlwaysOn", &["always_on"]), "did you mean `always_on`?");
+        assert_eq!(remedy("OTLP", &["console", "otlp", "otlp/stdout"]), "did you mean `otlp`?");
         assert_eq!(remedy("xray", &names), "expected one of `always_on`, `always_off`, `traceidratio`");
         assert_eq!(remedy("", &["a", "none"]), "did you mean `a`?");
     }

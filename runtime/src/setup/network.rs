@@ -3,62 +3,51 @@
 //! Each variable is judged here, so that what is wrong is told with its name; what is left to go wrong, such as a key that
 //! does not fit its certificate, is the exporter's to say.
 
-use std::time::Duration;
-
-use super::environment::{Judge, Told, Variables, milliseconds};
+use super::environment::{Told, Variables, milliseconds};
 use super::explanation::Origin;
-use crate::transport::{Address, Exporter, Misconfigured, Options, TIMEOUT};
-
-/// What is told of an exporter: a setting, its value, and who said it.
-pub(super) type Line = (String, String, Origin);
+use super::exporter::{Exporter, Said};
+use crate::transport::{Misconfigured, Options};
 
 /// An exporter that the environment names, before it is built.
 pub(super) struct Network {
-    build: Box<dyn FnOnce() -> Result<Exporter, Misconfigured>>,
-    pub(super) settings: Vec<Line>,
+    build: Box<dyn FnOnce() -> Result<crate::transport::Exporter, Misconfigured>>,
+    said: Vec<Said>,
 }
 
 impl Network {
     /// The exporter; what it cannot do is the error.
     pub(super) fn exporter(self) -> Result<Exporter, Misconfigured> {
-        (self.build)()
+        Ok(Exporter::told((self.build)()?, self.said))
     }
 }
 
-fn origin<T>(told: Option<&Told<T>>) -> Origin {
-    told.map_or(Origin::Default, |told| Origin::Variable(told.variable))
+/// What was said, if anything was.
+fn said<T>(setting: &'static str, told: Option<&Told<T>>) -> Option<Said> {
+    told.map(|told| Said { setting, origin: Origin::Variable(told.variable), value: None })
 }
 
-fn endpoint_line<T>(name: &str, address: &str, told: Option<&Told<T>>) -> Line {
-    (format!("{name}, endpoint"), Address::shown(address), origin(told))
-}
-
-fn timeout_line(name: &str, told: Option<&Told<Duration>>) -> Line {
-    (format!("{name}, timeout"), format!("{:?}", timeout(told)), origin(told))
-}
-
-fn timeout(told: Option<&Told<Duration>>) -> Duration {
-    told.map_or(TIMEOUT, |told| told.value)
-}
-
-fn address(text: &str) -> Result<String, String> {
-    Address::judge(text).map(|_| text.to_owned())
+/// Tells of proxies that are not asked.
+pub(super) fn directly(variables: &mut Variables<'_>) {
+    for [upper, lower] in
+        [["HTTP_PROXY", "http_proxy"], ["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]]
+    {
+        let name = if variables.is_set(upper) { upper } else { lower };
+        variables.ignore_if_set(name, "spans go to their receiver directly, and through no proxy");
+    }
 }
 
 #[cfg(feature = "zipkin")]
 pub(super) fn zipkin(variables: &mut Variables<'_>) -> Network {
-    use crate::zipkin::{LOCAL, Zipkin};
+    use super::environment::Judge;
+    use crate::zipkin::{Zipkin, local, place};
 
-    let endpoint = variables
-        .first([("OTEL_EXPORTER_ZIPKIN_ENDPOINT", address as Judge<_>), ("ZIPKIN_ENDPOINT", address)]);
-    let told = variables.first([("OTEL_EXPORTER_ZIPKIN_TIMEOUT", milliseconds as Judge<_>)]);
-    let zipkin =
-        Zipkin::new(endpoint.as_ref().map_or(LOCAL, |told| &told.value)).timeout(timeout(told.as_ref()));
-    let settings = vec![
-        endpoint_line("zipkin", zipkin.address(), endpoint.as_ref()),
-        timeout_line("zipkin", told.as_ref()),
-    ];
-    Network { build: Box::new(move || zipkin.build()), settings }
+    let endpoint =
+        variables.first([("OTEL_EXPORTER_ZIPKIN_ENDPOINT", place as Judge<_>), ("ZIPKIN_ENDPOINT", place)]);
+    let timeout = variables.first([("OTEL_EXPORTER_ZIPKIN_TIMEOUT", milliseconds as Judge<_>)]);
+    let said = [said("endpoint", endpoint.as_ref()), said("timeout", timeout.as_ref())];
+    let options = Options { timeout: timeout.map(|told| told.value), ..Options::default() };
+    let zipkin = Zipkin::to(endpoint.map_or_else(local, |told| told.value), options);
+    Network { build: Box::new(move || zipkin.build()), said: said.into_iter().flatten().collect() }
 }
 
 #[cfg(feature = "otlp")]
@@ -66,48 +55,46 @@ pub(super) use otlp::{jaeger, otlp};
 
 #[cfg(feature = "otlp")]
 mod otlp {
-    use super::{
-        Address, Judge, Line, Network, Options, Told, Variables, address, endpoint_line, milliseconds,
-        origin, timeout, timeout_line,
-    };
-    use crate::otlp::{Encoding, HTTP, Modern, Otlp, modern};
-    use crate::setup::environment::{decoded, truth};
+    use super::{Network, Options, Origin, Said, Told, Variables, milliseconds, said};
+    use crate::otlp::{Encoding, JAEGER, OTLP, Otlp, Place, modern};
+    use crate::setup::environment::{Judge, decoded, members, truth};
     use crate::setup::name::remedy;
-    use crate::transport::is_header;
+    use crate::transport::{Address, is_header};
 
     pub(in crate::setup) fn jaeger(variables: &mut Variables<'_>) -> Network {
-        fn told(text: &str) -> Result<Modern, String> {
-            let modern = modern(text);
-            Address::judge(&modern.address).map(|_| modern)
-        }
-
         let endpoint = variables.first([
-            ("OTEL_EXPORTER_JAEGER_ENDPOINT", told as Judge<_>),
-            ("JAEGER_ENDPOINT", told),
-            ("OTEL_EXPORTER_JAEGER_AGENT_HOST", |host| told(&format!("udp://{host}"))),
+            ("OTEL_EXPORTER_JAEGER_ENDPOINT", modern as Judge<_>),
+            ("JAEGER_ENDPOINT", modern),
+            ("OTEL_EXPORTER_JAEGER_AGENT_HOST", |host| modern(&format!("udp://{host}"))),
         ]);
-        if let Some(Told { value: Modern { instead: Some(instead), .. }, variable }) = &endpoint {
-            variables.ignore(variable, instead.as_str());
-        }
-        let timeout_told = variables.first([("OTEL_EXPORTER_JAEGER_TIMEOUT", milliseconds as Judge<_>)]);
-        let Modern { address, encoding, .. } =
-            endpoint.as_ref().map(|told| told.value.clone()).unwrap_or_default();
-        let settings = vec![
-            endpoint_line("jaeger", &address, endpoint.as_ref()),
-            timeout_line("jaeger", timeout_told.as_ref()),
+        let timeout = variables.first([("OTEL_EXPORTER_JAEGER_TIMEOUT", milliseconds as Judge<_>)]);
+        let said = [
+            said("endpoint", endpoint.as_ref()),
+            said("protocol", endpoint.as_ref()),
+            said("timeout", timeout.as_ref()),
         ];
-        let jaeger = Otlp::new(address, encoding).timeout(timeout(timeout_told.as_ref()));
-        Network { build: Box::new(move || jaeger.build()), settings }
+        let place = as_meant(variables, endpoint).unwrap_or_else(|| Place::local(Encoding::Protobuf));
+        let options = Options { timeout: timeout.map(|told| told.value), ..Options::default() };
+        let jaeger = Otlp::to(JAEGER, place, options);
+        Network { build: Box::new(move || jaeger.build()), said: said.into_iter().flatten().collect() }
+    }
+
+    /// Where spans go; what of it is not as it was said is told.
+    fn as_meant(variables: &mut Variables<'_>, told: Option<Told<Place>>) -> Option<Place> {
+        let Told { value: mut place, variable } = told?;
+        if let Some(instead) = place.instead.take() {
+            variables.ignore(variable, instead);
+        }
+        Some(place)
     }
 
     pub(in crate::setup) fn otlp(variables: &mut Variables<'_>) -> Network {
-        let encoding_told = variables.first([
+        let protocol = variables.first([
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", encoding as Judge<_>),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", encoding),
         ]);
-        let encoding = encoding_told.as_ref().map_or(Encoding::Protobuf, |told| told.value);
-        let (endpoint, address) = endpoint(variables, encoding);
-        let timeout_told = variables.first([
+        let endpoint = endpoint(variables, protocol.as_ref().map(|told| told.value));
+        let timeout = variables.first([
             ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", milliseconds as Judge<_>),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", milliseconds),
         ]);
@@ -119,86 +106,79 @@ mod otlp {
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", headers as Judge<_>),
             ("OTEL_EXPORTER_OTLP_HEADERS", headers),
         ]);
-        let is_packed = gzip.as_ref().is_some_and(|told| told.value);
-        let names: Vec<_> =
-            headers.iter().flat_map(|told| told.value.iter().map(|(name, _)| name.as_str())).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "certificates are told behind"))]
-        let mut settings = vec![
-            endpoint_line("otlp", &address, endpoint.as_ref()),
-            ("otlp, protocol".to_owned(), encoding.name().to_owned(), origin(encoding_told.as_ref())),
-            timeout_line("otlp", timeout_told.as_ref()),
-            (
-                "otlp, compression".to_owned(),
-                if is_packed { "gzip" } else { "none" }.to_owned(),
-                origin(gzip.as_ref()),
-            ),
-            ("otlp, headers".to_owned(), names, origin(headers.as_ref())),
+        let mut all = vec![
+            said("endpoint", endpoint.as_ref()),
+            said("protocol", protocol.as_ref()),
+            said("timeout", timeout.as_ref()),
+            said("compression", gzip.as_ref()),
+            said("headers", headers.as_ref()),
         ];
+        let encoding = protocol.map(|told| told.value);
+        if let (None, Some(Told { value, variable })) = (encoding, &endpoint)
+            && value.encoding != Encoding::Protobuf
+        {
+            let value = Some(format!("{}, as port 4317 is for it", value.encoding.name()));
+            all.push(Some(Said { setting: "protocol", origin: Origin::Variable(variable), value }));
+        }
+        let place = as_meant(variables, endpoint);
+        let place = place.unwrap_or_else(|| Place::local(encoding.unwrap_or(Encoding::Protobuf)));
         let options = Options {
-            gzip: is_packed,
-            timeout: timeout(timeout_told.as_ref()),
+            gzip: gzip.is_some_and(|told| told.value),
+            timeout: timeout.map(|told| told.value),
             headers: headers.map(|told| told.value).unwrap_or_default(),
             #[cfg(feature = "tls")]
-            tls: tls(variables, &address, &mut settings),
+            tls: tls(variables, &place.address, &mut all),
         };
         #[cfg(not(feature = "tls"))]
         without(variables);
-        let otlp = Otlp::with(address, encoding, options);
-        Network { build: Box::new(move || otlp.build()), settings }
+        let otlp = Otlp::to(OTLP, place, options);
+        Network { build: Box::new(move || otlp.build()), said: all.into_iter().flatten().collect() }
     }
 
-    /// What was told of the address, and what it comes to.
-    fn endpoint(variables: &mut Variables<'_>, encoding: Encoding) -> (Option<Told<String>>, String) {
+    const INSECURE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
+
+    /// What was told of the address, and of the protocol with it.
+    fn endpoint(variables: &mut Variables<'_>, encoding: Option<Encoding>) -> Option<Told<Place>> {
         const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
         const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
         const SHORT: &str = "OTLP_ENDPOINT";
 
         #[cfg(feature = "grpc")]
-        if encoding == Encoding::Grpc {
-            let told = variables.first([(TRACES, grpc as Judge<_>), (ALL, grpc), (SHORT, grpc)]);
-            let Some(told) = told else { return (None, crate::otlp::GRPC.to_owned()) };
-            let insecure = ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
-            let address = if told.value.contains("://") {
-                for name in insecure {
-                    variables.ignore_if_set(name, "the address says whether there is TLS");
+        if encoding == Some(Encoding::Grpc) {
+            let grpc = Place::grpc as Judge<(Place, bool)>;
+            let Told { value: (place, is_bare), variable } =
+                variables.first([(TRACES, grpc), (ALL, grpc), (SHORT, grpc)])?;
+            if !is_bare {
+                never_insecure(variables, "the address says whether there is TLS");
+                return Some(Told { value: place, variable });
+            }
+            let insecure = variables.first(INSECURE.map(|name| (name, truth as Judge<_>)));
+            if insecure.is_some_and(|told| told.value) {
+                return Some(Told { value: place, variable });
+            }
+            let shown = format!("https://{}", place.address.to_string().trim_start_matches("http://"));
+            return match place.address.encrypted() {
+                Ok(address) => Some(Told { value: Place { address, ..place }, variable }),
+                Err(reason) => {
+                    variables.fault(variable, &shown, reason);
+                    None
                 }
-                told.value.clone()
-            } else {
-                let [traces, all] = insecure;
-                let insecure = variables.first([(traces, truth as Judge<_>), (all, truth)]);
-                let scheme = if insecure.is_some_and(|told| told.value) { "http" } else { "https" };
-                let address = format!("{scheme}://{}", told.value);
-                if let Err(reason) = Address::judge(&address) {
-                    variables.fault(told.variable, &told.value, reason);
-                }
-                address
             };
-            return (Some(told), address);
         }
-        let _ = encoding;
-        for name in ["OTEL_EXPORTER_OTLP_TRACES_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"] {
-            variables.ignore_if_set(name, "gRPC alone asks for it");
-        }
-        let told = variables.first([(TRACES, address as Judge<_>), (ALL, base), (SHORT, base)]);
-        let address = told.as_ref().map_or(HTTP, |told| &told.value).to_owned();
-        (told, address)
+        never_insecure(variables, "gRPC alone asks for it");
+        let Some(encoding) = encoding else {
+            let base: Judge<_> = |text| Place::by_port(text, Place::base);
+            let traces: Judge<_> = |text| Place::by_port(text, Place::http);
+            return variables.first([(TRACES, traces), (ALL, base), (SHORT, base)]);
+        };
+        let base = Place::base as Judge<_>;
+        let told = variables.first([(TRACES, Place::http as Judge<_>), (ALL, base), (SHORT, base)])?;
+        Some(Told { value: Place { encoding, ..told.value }, ..told })
     }
 
-    /// The place of all signals; traces have theirs below it.
-    fn base(text: &str) -> Result<String, String> {
-        address(text).map(|text| format!("{}/v1/traces", text.trim_end_matches('/')))
-    }
-
-    /// An address that may have no scheme, as those of gRPC do.
-    #[cfg(feature = "grpc")]
-    fn grpc(text: &str) -> Result<String, String> {
-        if text.contains("://") {
-            return address(text);
-        }
-        match Address::judge(&format!("http://{text}")) {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err("expected a URL, like `http://localhost:4317`".to_owned()),
+    fn never_insecure(variables: &mut Variables<'_>, why: &str) {
+        for name in INSECURE {
+            variables.ignore_if_set(name, why);
         }
     }
 
@@ -232,8 +212,7 @@ mod otlp {
             let (name, value) = (name.trim(), decoded(value.trim())?);
             is_header(name, &value).then(|| (name.to_owned(), value))
         };
-        let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
-        let all: Option<Vec<_>> = members.map(header).collect();
+        let all: Option<Vec<_>> = members(text).map(header).collect();
         all.ok_or_else(|| {
             "expected `name=value,name=value`, values percent-encoded, and no name that is the exporter's own"
                 .to_owned()
@@ -249,49 +228,59 @@ mod otlp {
     #[cfg(feature = "tls")]
     fn tls(
         variables: &mut Variables<'_>,
-        address: &str,
-        settings: &mut Vec<Line>,
+        address: &Address,
+        all: &mut Vec<Option<Said>>,
     ) -> Option<crate::transport::Tls> {
-        use crate::transport::{Tls, certificates};
+        use crate::transport::Tls;
 
-        fn file(path: &str) -> Result<(String, Vec<u8>), String> {
+        /// A file, and what is in it.
+        struct File {
+            path: String,
+            pem: Vec<u8>,
+        }
+        fn file(path: &str, what: &str, judge: fn(&[u8]) -> Result<(), String>) -> Result<File, String> {
+            if path.contains("-----BEGIN") {
+                return Err("expected the path of a file, and not what stands in it".to_owned());
+            }
             let pem = std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))?;
-            Ok((path.to_owned(), pem))
+            judge(&pem).map_err(|reason| format!("the {what} in it {reason}"))?;
+            Ok(File { path: path.to_owned(), pem })
         }
-        fn certificate(path: &str) -> Result<(String, Vec<u8>), String> {
-            let pem = file(path)?;
-            let expected =
-                "the file has no certificate; expected PEM, `-----BEGIN CERTIFICATE-----` and so on";
-            certificates(&pem.1).map(|_| pem).ok_or_else(|| expected.to_owned())
-        }
+        let roots: Judge<File> = |path| file(path, "certificate", Tls::judge_roots);
+        let chain: Judge<File> = |path| file(path, "certificate", Tls::judge_chain);
+        let key: Judge<File> = |path| file(path, "private key", Tls::judge_key);
 
-        if !address.starts_with("https://") {
+        if !address.is_encrypted {
             without(variables);
             return None;
         }
-        let [roots, chain, key] =
-            [(CERTIFICATE, certificate as Judge<_>), (CLIENT, certificate), (KEY, file)]
-                .map(|([traces, all], judge)| variables.first([(traces, judge), (all, judge)]));
-        let shown = |told: Option<&Told<(String, Vec<u8>)>>, nobody: &str| {
-            (told.map_or(nobody.to_owned(), |told| crate::setup::clean(&told.value.0)), origin(told))
-        };
-        let (trusted, by) = shown(roots.as_ref(), "whom the system trusts");
-        settings.push(("otlp, certificate".to_owned(), trusted, by));
-        let (client, by) = shown(chain.as_ref(), "none");
-        settings.push(("otlp, client certificate".to_owned(), client, by));
+        let [roots, chain, key] = [(CERTIFICATE, roots), (CLIENT, chain), (KEY, key)]
+            .map(|([traces, all], judge)| variables.first([(traces, judge), (all, judge)]));
+        for (setting, told) in [("certificate", &roots), ("client certificate", &chain)] {
+            all.push(told.as_ref().map(|told| Said {
+                setting,
+                origin: Origin::Variable(told.variable),
+                value: Some(crate::setup::clean(&told.value.path)),
+            }));
+        }
         match (&chain, &key) {
             (Some(lone), None) if !KEY.iter().any(|name| variables.is_set(name)) => {
-                variables.fault(lone.variable, &lone.value.0, format!("expected its key in `{}`", KEY[1]));
+                variables.fault(lone.variable, &lone.value.path, format!("expected its key in `{}`", KEY[1]));
             }
             (None, Some(lone)) if !CLIENT.iter().any(|name| variables.is_set(name)) => {
                 let reason = format!("expected its certificate in `{}`", CLIENT[1]);
-                variables.fault(lone.variable, &lone.value.0, reason);
+                variables.fault(lone.variable, &lone.value.path, reason);
+            }
+            (Some(chain), Some(key)) => {
+                if let Err(reason) = Tls::judge_pair(&chain.value.pem, &key.value.pem) {
+                    variables.fault(key.variable, &key.value.path, reason);
+                }
             }
             _ => {}
         }
-        let tls = roots.map_or(Tls::new(), |told| Tls::new().certificate(told.value.1));
+        let tls = roots.map_or(Tls::new(), |told| Tls::new().certificate(told.value.pem));
         Some(match (chain, key) {
-            (Some(chain), Some(key)) => tls.client(chain.value.1, key.value.1),
+            (Some(chain), Some(key)) => tls.client(chain.value.pem, key.value.pem),
             _ => tls,
         })
     }

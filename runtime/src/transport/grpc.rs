@@ -29,6 +29,7 @@ pub(super) struct Grpc {
     endpoint: Endpoint,
     headers: MetadataMap,
     gzip: bool,
+    hint: &'static str,
     /// The thread, once there is one.
     calls: Mutex<Option<UnboundedSender<Call>>>,
 }
@@ -46,12 +47,16 @@ enum Failure {
 }
 
 impl Grpc {
-    pub(super) fn new(address: &Address, options: &Options) -> Result<Self, Misconfigured> {
+    pub(super) fn new(
+        address: &Address,
+        options: &Options,
+        hint: &'static str,
+    ) -> Result<Self, Misconfigured> {
         let wrong = |error: tonic::transport::Error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Misconfigured(format!("gRPC cannot be set up: {error}{cause}"))
         };
-        let endpoint = Endpoint::from_shared(address.url.clone()).map_err(wrong)?;
+        let endpoint = Endpoint::from_shared(address.url()).map_err(wrong)?;
         let endpoint = endpoint.user_agent(AGENT).map_err(wrong)?;
         #[cfg(feature = "tls")]
         let endpoint = if address.is_encrypted {
@@ -68,7 +73,7 @@ impl Grpc {
             };
             headers.append(name, value);
         }
-        Ok(Self { endpoint, headers, gzip: options.gzip, calls: Mutex::default() })
+        Ok(Self { endpoint, headers, gzip: options.gzip, hint, calls: Mutex::default() })
     }
 
     pub(super) fn send(&self, body: &Bytes, limit: Duration, format: &dyn Format) -> Sent {
@@ -80,7 +85,7 @@ impl Grpc {
         let patience = limit.saturating_add(Duration::from_secs(1));
         match answered.recv_timeout(patience) {
             Ok(Ok(answer)) => taken(format.partial(&answer)),
-            Ok(Err(Failure::Status(status))) => judged(&status),
+            Ok(Err(Failure::Status(status))) => judged(&status, self.hint),
             Ok(Err(Failure::TimedOut)) | Err(RecvTimeoutError::Timeout) => {
                 Sent::Again { reason: format!("has not answered within {limit:?}"), after: None }
             }
@@ -149,7 +154,7 @@ async fn export(client: &mut Client<Channel>, headers: &MetadataMap, body: Bytes
 }
 
 /// What a failure means: as the specification of OTLP has it.
-fn judged(status: &Status) -> Sent {
+fn judged(status: &Status, hint: &str) -> Sent {
     let message = clean(status.message());
     // What has a source came up on the way, and is not the receiver's word.
     if let Some(source) = status.source() {
@@ -157,10 +162,10 @@ fn judged(status: &Status) -> Sent {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        return Sent::Again {
-            reason: format!("cannot be reached: {}", clean(&cause.to_string())),
-            after: None,
-        };
+        let cause = clean(&cause.to_string());
+        // Text is read as a frame: the answer of a receiver, or of TLS, that knows nothing of HTTP/2.
+        let hint = if cause.contains("frame with invalid size") { hint } else { "" };
+        return Sent::Again { reason: format!("cannot be reached: {cause}{hint}"), after: None };
     }
     let after = retry_delay(status.details());
     let reason = match message.as_str() {

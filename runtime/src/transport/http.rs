@@ -1,6 +1,6 @@
 //! HTTP, and what its answers mean.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -19,12 +19,25 @@ pub(super) struct Http {
     url: String,
     headers: HeaderMap,
     timeout: Duration,
+    hint: Hint,
+}
+
+/// What to say where HTTP is not spoken.
+struct Hint {
+    text: &'static str,
+    /// Whether the port alone makes one think so.
+    is_likely: bool,
 }
 
 impl Http {
-    pub(super) fn new(address: Address, options: &Options, content: Content) -> Result<Self, Misconfigured> {
+    pub(super) fn new(
+        address: &Address,
+        options: &Options,
+        content: Content,
+        hint: &'static str,
+    ) -> Result<Self, Misconfigured> {
         let mut headers = HeaderMap::new();
-        for (name, value) in options.headers(&address) {
+        for (name, value) in options.headers(address) {
             let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) else {
                 return Err(Misconfigured(format!("the header `{}` cannot be sent", clean(name))));
             };
@@ -36,11 +49,13 @@ impl Http {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let config = Agent::config_builder()
-            .timeout_global(Some(options.timeout))
+            .timeout_global(Some(options.patience()))
             .http_status_as_error(false)
             // Spans, and keys, go where one was told to send them, and nowhere else.
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // It would be asked for by the environment, whoever set up, and for loopback as well.
+            .proxy(None)
             .user_agent(AGENT);
         #[cfg(feature = "tls")]
         let config = if address.is_encrypted {
@@ -48,7 +63,14 @@ impl Http {
         } else {
             config
         };
-        Ok(Self { agent: config.build().into(), url: address.url, headers, timeout: options.timeout })
+        let hint = Hint { text: hint, is_likely: address.port == Some(4317) };
+        Ok(Self {
+            agent: config.build().into(),
+            url: address.url(),
+            headers,
+            timeout: options.patience(),
+            hint,
+        })
     }
 
     pub(super) fn send(&self, body: &[u8], limit: Duration, format: &dyn Format) -> Sent {
@@ -61,7 +83,7 @@ impl Http {
         }
         match request.send(body) {
             Ok(answer) => read(answer, format),
-            Err(error) => failed(&error, limit),
+            Err(error) => failed(&error, limit, &self.hint),
         }
     }
 }
@@ -71,10 +93,17 @@ fn read(answer: Response<Body>, format: &dyn Format) -> Sent {
     let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
     let elsewhere = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let elsewhere = elsewhere.map(Address::shown);
+    let is_html = |kind: &HeaderValue| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html");
+    let is_html = answer.headers().get(header::CONTENT_TYPE).is_some_and(is_html);
     let mut body = Vec::new();
     // Whether it was taken is told before the body: one that breaks off tells no more.
     let is_whole = answer.into_body().into_reader().take(LONGEST_ANSWER).read_to_end(&mut body).is_ok();
+    // A user interface, a login, a gateway: whatever it is, nobody has kept the spans.
+    let is_page = is_html && !body.is_empty();
     match status.as_u16() {
+        200..300 if is_page => Sent::Refused(format!(
+            "answered {status} with a page of HTML, as no receiver of spans does; give the address that takes them"
+        )),
         200..300 if is_whole => taken(format.partial(&body)),
         200..300 => Sent::Taken,
         429 | 502..=504 => Sent::Again { reason: said(status, &body), after },
@@ -97,14 +126,25 @@ fn said(status: StatusCode, body: &[u8]) -> String {
 }
 
 /// A failure without an answer.
-fn failed(error: &ureq::Error, limit: Duration) -> Sent {
+fn failed(error: &ureq::Error, limit: Duration, hint: &Hint) -> Sent {
     use ureq::Error;
 
     match error {
         Error::Timeout(_) => {
             Sent::Again { reason: format!("has not answered within {limit:?}"), after: None }
         }
-        Error::Io(error) => Sent::Again { reason: format!("cannot be reached: {error}"), after: None },
+        Error::Io(error) => {
+            let is_cut = matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+            );
+            // A receiver of gRPC may well hang up without a word.
+            let hint = if is_cut && hint.is_likely { hint.text } else { "" };
+            Sent::Again { reason: format!("cannot be reached: {error}{hint}"), after: None }
+        }
         // Names come and go where services do, and certificates are renewed.
         Error::HostNotFound => {
             Sent::Again { reason: "cannot be reached: nobody knows the host".to_owned(), after: None }
@@ -117,7 +157,10 @@ fn failed(error: &ureq::Error, limit: Duration) -> Sent {
         Error::RedirectFailed | Error::TooManyRedirects => {
             Sent::Refused("redirects; give the address itself".to_owned())
         }
-        _ => Sent::Refused(format!("gave no answer of HTTP's: {}", clean(&error.to_string()))),
+        _ => {
+            let error = clean(&error.to_string());
+            Sent::Refused(format!("gave no answer of HTTP's: {error}{}", hint.text))
+        }
     }
 }
 

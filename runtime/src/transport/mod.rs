@@ -29,8 +29,6 @@ pub(crate) use options::takes_options;
 pub(crate) use options::{Options, is_header};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
-#[cfg(feature = "tls")]
-pub(crate) use tls::certificates;
 
 /// How long an answer is waited for, unless someone says otherwise: as OpenTelemetry has it.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,13 +45,42 @@ const AGENT: &str = concat!("traced/", env!("CARGO_PKG_VERSION"));
 /// of trying, are the end of what was sent, which is counted in [`stats`](crate::Tracing::stats). Under another provider
 /// nothing is tried again.
 ///
+/// An answer of 200 to 299 counts from its status on, but for a page of HTML, which no receiver of spans gives. Under its name,
+/// `otlp`, `jaeger` or `zipkin`, [`explain`](crate::Tracing::explain) tells where it goes and how. No proxy is asked.
+///
 /// It blocks the thread that exports, and no longer than its timeout; it needs no runtime and disturbs none.
 pub struct Exporter {
     format: Box<dyn Format>,
     way: Way,
+    name: &'static str,
     address: String,
     gzip: bool,
     timeout: Duration,
+    settings: Vec<Setting>,
+}
+
+/// What an exporter is, beside how its spans are written.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// How OTLP calls the way it goes.
+    pub(crate) protocol: Option<&'static str>,
+    /// What to do where something else is spoken than expected; empty where there is nothing to say.
+    pub(crate) hint: &'static str,
+}
+
+/// What there is to tell of an exporter.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    /// Without secrets.
+    pub(crate) value: String,
+    /// Whether someone has said so, or it is as it is by default.
+    pub(crate) is_said: bool,
+}
+
+impl Setting {
+    fn new(name: &'static str, value: impl Into<String>, is_said: bool) -> Self {
+        Self { name, value: value.into(), is_said }
+    }
 }
 
 enum Way {
@@ -65,6 +92,13 @@ enum Way {
 /// An exporter that cannot be built, and why.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Misconfigured(pub(crate) String);
+
+impl Misconfigured {
+    /// An address that is none, shown without its secrets.
+    pub(crate) fn address(text: &str, reason: &str) -> Self {
+        Self(format!("the address `{}`: {reason}", Address::shown(text)))
+    }
+}
 
 impl fmt::Display for Misconfigured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,29 +144,44 @@ impl Content {
 
 impl Exporter {
     pub(crate) fn http(
-        address: &str,
+        kind: &Kind,
+        address: &Address,
         options: &Options,
         format: Box<dyn Format>,
     ) -> Result<Self, Misconfigured> {
-        let shown = Address::shown(address);
-        let (gzip, timeout) = (options.gzip, options.timeout);
-        let way = Way::Http(http::Http::new(options.judged(address)?, options, format.content())?);
-        Ok(Self { format, way, address: shown, gzip, timeout })
+        options.judge(address)?;
+        let way = Way::Http(http::Http::new(address, options, format.content(), kind.hint)?);
+        Ok(Self::new(kind, address, options, format, way))
     }
 
     #[cfg(feature = "grpc")]
     pub(crate) fn grpc(
-        address: &str,
+        kind: &Kind,
+        address: &Address,
         options: &Options,
         format: Box<dyn Format>,
     ) -> Result<Self, Misconfigured> {
-        if format.content() != Content::Protobuf {
-            return Err(Misconfigured("gRPC has no JSON; expected `Otlp::http` with `json`".to_owned()));
-        }
-        let shown = Address::shown(address);
-        let (gzip, timeout) = (options.gzip, options.timeout);
-        let way = Way::Grpc(Box::new(grpc::Grpc::new(&options.judged(address)?, options)?));
-        Ok(Self { format, way, address: shown, gzip, timeout })
+        options.judge(address)?;
+        let way = Way::Grpc(Box::new(grpc::Grpc::new(address, options, kind.hint)?));
+        Ok(Self::new(kind, address, options, format, way))
+    }
+
+    fn new(kind: &Kind, address: &Address, options: &Options, format: Box<dyn Format>, way: Way) -> Self {
+        let address_told = Setting::new("endpoint", address.to_string(), true);
+        let protocol = kind.protocol.map(|protocol| Setting::new("protocol", protocol, true));
+        let settings = [address_told].into_iter().chain(protocol).chain(options.told(address)).collect();
+        let (gzip, timeout) = (options.gzip, options.patience());
+        Self { format, way, name: kind.name, address: address.to_string(), gzip, timeout, settings }
+    }
+
+    /// As the environment calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What there is to tell of it.
+    pub(crate) fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     pub(crate) fn prepare(&mut self, resource: &Resource) {

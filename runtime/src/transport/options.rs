@@ -1,38 +1,34 @@
 //! What exporters of all formats can be told.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Address, Misconfigured, TIMEOUT};
+use super::{Address, Misconfigured, Setting, TIMEOUT};
 
 /// How spans are sent, apart from where and in which format.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) gzip: bool,
-    pub(crate) timeout: Duration,
+    /// `None` where nobody has said how long.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) headers: Vec<(String, String)>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::Tls>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            gzip: false,
-            timeout: TIMEOUT,
-            headers: Vec::new(),
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
-    }
-}
-
 impl Options {
-    /// The address, if it can be asked with all this; what its user becomes goes to the headers.
-    pub(super) fn judged(&self, address: &str) -> Result<Address, Misconfigured> {
-        let judged = Address::judge(address).map_err(|reason| {
-            Misconfigured(format!("the address `{}`: {reason}", Address::shown(address)))
-        })?;
+    /// How long an answer is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// Whether an address can be asked with all this.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, reason = "an address that is read fits the rest")
+    )]
+    pub(super) fn judge(&self, address: &Address) -> Result<(), Misconfigured> {
         for (name, value) in &self.headers {
             if !is_header(name, value) {
                 // The value may be a key.
@@ -44,21 +40,45 @@ impl Options {
             }
         }
         #[cfg(feature = "tls")]
-        if self.tls.is_some() && !judged.is_encrypted {
+        if self.tls.is_some() && !address.is_encrypted {
             return Err(Misconfigured(format!(
-                "the address `{}` has no TLS, and `tls` is given; expected `https://`",
-                Address::shown(address)
+                "the address `{address}` has no TLS, and `tls` is given; expected `https://`"
             )));
         }
-        Ok(judged)
+        Ok(())
+    }
+
+    /// What there is to tell of them, on the way to an address.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, unused_mut, reason = "certificates are told behind, where there is TLS")
+    )]
+    pub(super) fn told(&self, address: &Address) -> Vec<Setting> {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let mut told = vec![
+            Setting::new("timeout", format!("{:?}", self.patience()), self.timeout.is_some()),
+            Setting::new("compression", if self.gzip { "gzip" } else { "none" }, self.gzip),
+            Setting::new("headers", names, !self.headers.is_empty()),
+        ];
+        #[cfg(feature = "tls")]
+        if address.is_encrypted {
+            let (trusts, shows) =
+                self.tls.as_ref().map_or((false, false), |tls| (tls.roots.is_some(), tls.client.is_some()));
+            let trusted = if trusts { "given" } else { "whom the system trusts" };
+            told.push(Setting::new("certificate", trusted, trusts));
+            let client = if shows { "given" } else { "none" };
+            told.push(Setting::new("client certificate", client, shows));
+        }
+        told
     }
 
     /// The headers, with the one that a user in the address becomes.
-    pub(super) fn headers<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(super) fn headers(&self, address: &Address) -> Vec<(&str, Cow<'_, str>)> {
         let has_own = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let authorization = address.authorization.as_deref().filter(|_| !has_own);
-        let said = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        said.chain(authorization.map(|value| ("authorization", value)))
+        let authorization = address.authorization().filter(|_| !has_own);
+        let said = self.headers.iter().map(|(name, value)| (name.as_str(), Cow::from(value)));
+        said.chain(authorization.map(|value| ("authorization", value.into()))).collect()
     }
 }
 
@@ -86,7 +106,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         let mut options = f.debug_struct("Options");
-        options.field("gzip", &self.gzip).field("timeout", &self.timeout).field("headers", &headers);
+        options.field("gzip", &self.gzip).field("timeout", &self.patience()).field("headers", &headers);
         #[cfg(feature = "tls")]
         options.field("tls", &self.tls);
         options.finish()
@@ -112,7 +132,7 @@ macro_rules! takes_options {
         /// How long a send may take, from the look-up of the name to the end of the answer: a millisecond or more. Default
         /// 10 s.
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
-            self.options.timeout = timeout.max(std::time::Duration::from_millis(1));
+            self.options.timeout = Some(timeout.max(std::time::Duration::from_millis(1)));
             self
         }
 

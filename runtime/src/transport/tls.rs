@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::Misconfigured;
@@ -44,43 +44,51 @@ impl Tls {
         self
     }
 
+    /// Whether these can be trusted: certificates in PEM.
+    pub(crate) fn judge_roots(pem: &[u8]) -> Result<(), String> {
+        roots(&certificates(pem)?).map(drop)
+    }
+
+    /// Whether this is a certificate, or several.
+    pub(crate) fn judge_chain(pem: &[u8]) -> Result<(), String> {
+        certificates(pem).map(drop)
+    }
+
+    /// Whether this is a private key.
+    pub(crate) fn judge_key(pem: &[u8]) -> Result<(), String> {
+        private_key(pem).map(drop)
+    }
+
+    /// Whether a certificate and a key fit.
+    pub(crate) fn judge_pair(chain: &[u8], key: &[u8]) -> Result<(), String> {
+        let (chain, key) = (certificates(chain)?, private_key(key)?);
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder.with_root_certificates(RootCertStore::empty()).with_client_auth_cert(chain, key)
+            })
+            .map(drop)
+            .map_err(|error| format!("the certificate of this client cannot be used with its key: {error}"))
+    }
+
     /// What `ureq` is to be told. All of it is tried here, since later it would be too late.
     pub(super) fn config(&self) -> Result<TlsConfig, Misconfigured> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        let certificates = match &self.roots {
+        let of = |what: &'static str| move |reason| Misconfigured(format!("{what} {reason}"));
+        let trusted = match &self.roots {
             Some(pem) => {
-                let certificates = certificates_or(pem, "the certificate to trust")?;
-                for certificate in &certificates {
-                    roots.add(certificate.clone()).map_err(|error| {
-                        Misconfigured(format!("the certificate to trust cannot be used: {error}"))
-                    })?;
-                }
-                certificates
+                let trusted = certificates(pem).map_err(of(ROOTS))?;
+                roots(&trusted).map_err(of(ROOTS))?;
+                trusted
             }
             None => system()?,
         };
-        let trusted: Vec<_> = certificates.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
+        let trusted: Vec<_> = trusted.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
         let client = match &self.client {
             None => None,
             Some((certificate, key)) => {
-                let chain = certificates_or(certificate, "the certificate of this client")?;
-                let key_der = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-                    Misconfigured(
-                        "the private key of this client is none; expected PEM, `-----BEGIN PRIVATE KEY-----` and so on"
-                            .to_owned(),
-                    )
-                })?;
-                rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-                    .with_safe_default_protocol_versions()
-                    .and_then(|builder| {
-                        builder.with_root_certificates(roots).with_client_auth_cert(chain.clone(), key_der)
-                    })
-                    .map_err(|error| {
-                        Misconfigured(format!(
-                            "the certificate of this client cannot be used with its key: {error}"
-                        ))
-                    })?;
+                let chain = certificates(certificate).map_err(of("the certificate of this client"))?;
+                private_key(key).map_err(of("the private key of this client"))?;
+                Self::judge_pair(certificate, key).map_err(Misconfigured)?;
                 let chain: Vec<_> = chain.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
                 let key = PrivateKey::from_pem(key).map_err(|error| Misconfigured(error.to_string()))?;
                 Some(ClientCert::new_with_certs(&chain, key))
@@ -89,7 +97,7 @@ impl Tls {
         Ok(TlsConfig::builder()
             .root_certs(RootCerts::new_with_certs(&trusted))
             .client_cert(client)
-            .unversioned_rustls_crypto_provider(provider)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build())
     }
 
@@ -112,18 +120,26 @@ impl Tls {
     }
 }
 
-fn wrong(what: &str) -> Misconfigured {
-    Misconfigured(format!("{what} is none; expected PEM, `-----BEGIN CERTIFICATE-----` and so on"))
-}
+const ROOTS: &str = "the certificate to trust";
 
-/// The certificates in a PEM, one or more.
-pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+/// The certificates in a PEM, one or more; or what is wrong with it, to follow what it is.
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    all.ok().filter(|all| !all.is_empty())
+    let all = all.ok().filter(|all| !all.is_empty());
+    all.ok_or_else(|| "is none; expected PEM, `-----BEGIN CERTIFICATE-----` and so on".to_owned())
 }
 
-fn certificates_or(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Misconfigured> {
-    certificates(pem).ok_or_else(|| wrong(what))
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| "is none; expected PEM, `-----BEGIN PRIVATE KEY-----` and so on".to_owned())
+}
+
+fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate.clone()).map_err(|error| format!("cannot be used: {error}"))?;
+    }
+    Ok(roots)
 }
 
 /// Whom the system trusts.

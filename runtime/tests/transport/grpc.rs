@@ -259,6 +259,73 @@ fn what_is_refused_is_counted_and_not_tried_again() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn who_speaks_http_to_a_receiver_of_grpc_is_told_what_to_set() {
+    let _turn = turn();
+    // On gRPC's own port, since such a receiver may also hang up before it is heard. Loopback has more addresses than one.
+    let plain: Accept = Arc::new(|stream| Box::pin(async { Some(Box::new(stream) as Socket) }));
+    let receiver = on("127.64.31.8:4317".parse().unwrap(), [takes()], plain);
+    let tracing = set_up(crate::otlp(receiver.address).build().unwrap());
+    calls(3);
+    let told = tracing.flush().unwrap_err().to_string();
+    assert!(told.contains("expected `OTEL_EXPORTER_OTLP_PROTOCOL=grpc` or `Otlp::grpc`"), "{told}");
+    let _ = tracing.shutdown(Duration::from_secs(5));
+    assert_counts(tracing.stats(), 0, 3, 0);
+}
+
+#[test]
+fn who_speaks_grpc_to_a_receiver_of_http_is_told_what_to_set() {
+    let _turn = turn();
+    let speaks_http = crate::receiver::receiver([crate::receiver::Manner::status("400 Bad Request")]);
+    let tracing = set_up(otlp(speaks_http.address).build().unwrap());
+    calls(3);
+    match tracing.flush().unwrap_err() {
+        ExportError::Kept { waiting: 3, reason } => {
+            let expected = "expected `OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf` or `Otlp::http`";
+            assert!(reason.contains(expected), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(tracing.shutdown(Duration::from_secs(5)).is_err());
+    assert_counts(tracing.stats(), 0, 3, 0);
+}
+
+/// Some hang up without a word; then the port is all there is to go by.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_hangs_up_on_the_port_of_grpc_may_have_expected_it() {
+    use crate::receiver::{Manner, receiver, receiver_at};
+
+    let _turn = turn();
+    // Loopback has more addresses than one, and nobody else listens on this one.
+    let on_its_port = receiver_at("127.64.31.7:4317".parse().unwrap(), [Manner::Hangs]);
+    for (receiver, is_hinted) in [(on_its_port, true), (receiver([Manner::Hangs]), false)] {
+        let tracing = set_up(crate::otlp(receiver.address).build().unwrap());
+        calls(3);
+        match tracing.flush().unwrap_err() {
+            ExportError::Kept { waiting: 3, reason } => {
+                assert_eq!(reason.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), is_hinted, "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(tracing.shutdown(Duration::from_secs(5)).is_err());
+    }
+}
+
+#[test]
+fn what_grpc_cannot_do_is_told_before_anything_is_sent() {
+    let told = |otlp: Otlp| otlp.build().unwrap_err().to_string();
+    assert_eq!(
+        told(Otlp::grpc("http://me:hunter2@h:4317/v1/traces?key=hunter3")),
+        "the address `http://***@h:4317/v1/traces?***`: gRPC has its own path; expected `http://***@h:4317`"
+    );
+    assert_eq!(
+        told(Otlp::grpc("http://h:4317").json()),
+        "gRPC has no JSON; expected `Otlp::http` with `json`"
+    );
+}
+
 #[test]
 fn spans_that_the_receiver_rejects_are_counted() {
     let _turn = turn();

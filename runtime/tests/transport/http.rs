@@ -134,6 +134,19 @@ fn what_may_be_tried_again_is_until_it_is_taken() {
 }
 
 #[test]
+fn a_query_stays_behind_the_path_that_is_added() {
+    let _turn = turn();
+    let receiver = receiver([Manner::takes()]);
+    let exporter = Otlp::http(format!("HTTP://{}?tenant=a", receiver.address)).build().unwrap();
+    let tracing = set_up(exporter);
+    calls(1);
+    tracing.flush().unwrap();
+    let head = receiver.requests.recv_timeout(LONG).unwrap().head;
+    assert!(head.starts_with("post /v1/traces?tenant=a http/1.1\r\n"), "{head}");
+    tracing.shutdown(LONG).unwrap();
+}
+
+#[test]
 fn a_receiver_that_asks_for_time_gets_it() {
     let _turn = turn();
     let date = || httpdate::fmt_http_date(std::time::SystemTime::now() + 4 * SECOND);
@@ -170,6 +183,14 @@ fn what_is_refused_is_counted_and_not_tried_again() {
             Manner::Answers("500 Internal Server Error", vec![], vec![0, 159, 146, 150]),
             "500 Internal Server Error",
         ),
+        (
+            Manner::Answers(
+                "200 OK",
+                vec!["Content-Type: Text/HTML; charset=utf-8".to_owned()],
+                b"<!doctype html><title>Sign in</title>".to_vec(),
+            ),
+            "answered 200 OK with a page of HTML",
+        ),
         (Manner::header("307 Temporary Redirect", &format!("Location: {elsewhere}")), "redirects"),
         (
             Manner::header("302 Found", &format!("Location: {elsewhere}")),
@@ -202,7 +223,8 @@ fn a_good_answer_counts_though_it_breaks_off_or_never_ends() {
         Manner::BreaksOff("200 OK"),
         Manner::Floods,
         Manner::Trickles(Duration::from_millis(10)),
-        Manner::Answers("202 Accepted", vec![], b"<html>thanks</html>".to_vec()),
+        Manner::Answers("202 Accepted", vec!["Content-Type: text/plain".to_owned()], b"thanks".to_vec()),
+        Manner::Answers("200 OK", vec!["Content-Type: text/html".to_owned()], Vec::new()),
     ] {
         let receiver = receiver([manner]);
         let tracing = set_up(otlp(receiver.address).build().unwrap());

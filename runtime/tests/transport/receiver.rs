@@ -126,8 +126,9 @@ fn serve(
             let _ = came.send(Request { head, body: Vec::new() });
             return Ok(());
         }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
+        // What is no HTTP of this version has none.
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         stream.read_exact(&mut body)?;
         let _ = came.send(Request { head, body });
         let out = stream.get_mut();
