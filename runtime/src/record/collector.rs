@@ -389,6 +389,7 @@ impl Collector {
         // The parcels of what is in the chunk were written before it.
         let mut parcels = std::iter::from_fn(|| reader.parcels.pop().ok());
         let mut place = 0;
+        batch.pieces.slots.reserve(slots.min(BATCH));
         while let Some(head) = first.get(place).or_else(|| second.get(place.checked_sub(first.len())?)) {
             // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
             let behind = (place + head.record()).min(slots);
@@ -401,6 +402,7 @@ impl Collector {
             }
             if batch.is_full() {
                 self.hand_out(std::mem::take(batch));
+                batch.pieces.slots.reserve((slots - behind).min(BATCH));
             }
             place = behind;
         }
