@@ -218,7 +218,7 @@ fn tries_that_failed_are_told_while_the_spans_are_kept() {
     assert!(matches!(kept, Err(traced::ExportError::Kept { waiting: 1, .. })), "{kept:?}");
     let text = metrics.text();
     let tries = health(&text, "traced_exports_retried_total");
-    assert!(tries.len() == 1 && tries[0].0.contains("transport::Exporter"), "{text}");
+    assert!(tries.len() == 1 && tries[0].0.starts_with("exporter=\"otlp"), "{text}");
     assert_eq!(health(&text, "traced_spans_dropped_total"), []);
     assert_eq!(health(&text, "traced_spans_waiting").len(), 1);
     let _ = tracing.shutdown(std::time::Duration::ZERO);
