@@ -507,31 +507,34 @@ impl Live {
             if cx.is_telemetry_suppressed() {
                 return Glance::Nothing;
             }
-            let span = cx.span();
-            let span = span.span_context();
             let parent = match leaves.last() {
                 Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
-                _ => Parent::of(span),
+                _ => Parent::of(cx.span().span_context()),
             };
             match home.sampler.decide(parent, cx) {
-                Some(false) => return Glance::Nothing,
-                Some(true) if *span.trace_state() == TraceState::NONE => {}
-                _ => return Glance::Other,
+                Some(false) => Glance::Nothing,
+                Some(true) => {
+                    Self::child(site, home, spare, parent, cx).map_or(Glance::Other, Glance::Started)
+                }
+                None => Glance::Other,
             }
-            Glance::Started(Self::child(site, home, spare.pop(), parent, cx))
         })
     }
 
-    /// A call whose span is our recorder's and sampled, started.
+    /// A call whose span is our recorder's and sampled, started; `None` where the parent has more to hand on.
     #[inline(never)]
+    #[expect(clippy::vec_box, reason = "calls are boxed, and stay where they are")]
     fn child(
         site: &'static Callsite,
         home: &mut Home,
-        spare: Option<Box<Self>>,
+        spare: &mut Vec<Box<Self>>,
         parent: Option<Parent>,
         cx: &Context,
-    ) -> Box<Self> {
-        let mut live = spare.unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
+    ) -> Option<Box<Self>> {
+        if *cx.span().span_context().trace_state() != TraceState::NONE {
+            return None;
+        }
+        let mut live = spare.pop().unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
         if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
             let parent = parent.or_else(|| adopted(cx).map(Parent::unknown));
             let over = site.is_leaf.then(|| cx.span().span_context().span_id());
@@ -545,7 +548,7 @@ impl Live {
         live.caller = parent.filter(|parent| !parent.is_remote).map_or(SpanId::INVALID, |parent| parent.id);
         live.phase = Phase::Idle;
         live.records = true;
-        live
+        Some(live)
     }
 
     /// The short way into a span of ours that has just started.
@@ -958,6 +961,7 @@ impl Live {
 }
 
 /// The context that a call finds, and the span that stands in OpenTelemetry's; `None` where nothing is to be traced.
+#[inline(never)]
 fn surroundings() -> Option<(Context, SpanId)> {
     let (cx, over) = context::glance(|cx, leaf| {
         let over = cx.span().span_context().span_id();

@@ -134,8 +134,16 @@ impl Writer {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as `write`")]
     fn put(&mut self, head: Slot, behind: &[Slot]) -> bool {
-        let Ok(room) = self.ring.write_chunk_uninit(1 + behind.len()) else { return false };
-        room.fill_from_iter(std::iter::once(head).chain(behind.iter().copied()));
+        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return false };
+        let (first, second) = room.as_mut_slices();
+        let Some((place, first)) = first.split_first_mut() else { return false };
+        *place = head;
+        let (near, far) = behind.split_at(first.len());
+        first.copy_from_slice(near);
+        if !far.is_empty() {
+            second.copy_from_slice(far);
+        }
+        room.commit_all();
         true
     }
 
