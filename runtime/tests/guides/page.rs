@@ -100,7 +100,7 @@ impl Page {
 pub(crate) fn steady(line: &str) -> String {
     let words = line.split_whitespace().filter_map(|word| {
         let is_bar = word.chars().all(|c| "━╺╸╍".contains(c));
-        if is_bar || word.ends_with('%') || word == "self" {
+        if is_bar || word.ends_with(['%', '×']) || word == "self" {
             return None;
         }
         let is_id = [16, 32].contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -134,8 +134,10 @@ fn is_time(word: &str) -> bool {
 fn a_line_is_the_same_at_every_run() {
     let one = "├─ ✗ charge  client   35.6µs   <1%  ╸╍━╺   self 22.7µs";
     let other = "├─ ✗ charge  client   1.2ms   7%";
+    let longest = "├─ ✗ charge  client   1.2s   >10×  ╺━";
     assert_eq!(steady(one), "├─ ✗ charge client TIME");
     assert_eq!(steady(one), steady(other));
+    assert_eq!(steady(one), steady(longest));
     assert_eq!(
         steady("│  • +9ms  retry.wait  attempt=1  pause=0.01"),
         "│ • TIME retry.wait attempt=1 pause=0.01"
