@@ -296,9 +296,8 @@ impl Queue {
 
     /// Answers those whose spans are out, and says whether this is the end.
     fn answer(&self, exporter: &dyn Export) -> bool {
-        let is_due = |flush: &Flush, state: &State| flush.until <= state.done;
         let state = self.lock();
-        let is_asked = state.flushes.iter().any(|flush| is_due(flush, &state));
+        let is_asked = state.flushes.iter().any(|flush| flush.until <= state.done);
         let stop = state.stop.filter(|_| state.batches.is_empty());
         drop(state);
         if is_asked {
@@ -313,9 +312,8 @@ impl Queue {
                 .failure
                 .take()
                 .map_or(Ok(()), |(spans, reason)| Err(ExportError::Failed { spans, reason }));
-            let flushes = std::mem::take(&mut state.flushes);
-            let (due, others) = flushes.into_iter().partition(|flush| is_due(flush, &state));
-            state.flushes = others;
+            let done = state.done;
+            let due = state.flushes.extract_if(.., |flush| flush.until <= done).collect();
             drop(state);
             tell(due, &answer);
         }
@@ -419,9 +417,7 @@ impl Queue {
         state.counts.retried += 1;
         let waiting = state.waiting();
         if stop.is_none() {
-            let flushes = std::mem::take(&mut state.flushes);
-            let (tried, others): (Vec<_>, Vec<_>) = flushes.into_iter().partition(|flush| flush.tried);
-            state.flushes = others;
+            let tried: Vec<_> = state.flushes.extract_if(.., |flush| flush.tried).collect();
             let answer = match state.failure.take_if(|_| !tried.is_empty()) {
                 Some((spans, reason)) => ExportError::Failed { spans, reason },
                 None => ExportError::Kept { waiting, reason: reason.to_owned() },
@@ -450,7 +446,7 @@ impl Queue {
         }
     }
 
-    /// Calls an exporter; that it fails or panics is reported, though no span is lost by it.
+    /// Calls an exporter; who asked is told that it failed or panicked, though no span is lost by it.
     fn guarded(&self, call: impl FnOnce() -> OTelSdkResult) {
         let reason = match survive(call) {
             Some(Ok(())) => return,
