@@ -4,8 +4,10 @@ use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
+use super::names::Names;
 use super::{AGENT, Address, Content, Format, Misconfigured, Options, taken};
 use crate::export::Sent;
 use crate::setup::clean;
@@ -16,6 +18,7 @@ const LONGEST_ANSWER: u64 = 64 << 10;
 /// A place that takes spans.
 pub(super) struct Http {
     agent: Agent,
+    names: Names,
     url: String,
     headers: HeaderMap,
     timeout: Duration,
@@ -64,8 +67,10 @@ impl Http {
             config
         };
         let hint = Hint { text: hint, is_likely: address.port == Some(4317) };
+        let names = Names::default();
         Ok(Self {
-            agent: config.build().into(),
+            agent: Agent::with_parts(config.build(), DefaultConnector::new(), names.clone()),
+            names,
             url: address.url(),
             headers,
             timeout: options.patience(),
@@ -83,7 +88,10 @@ impl Http {
         }
         match request.send(body) {
             Ok(answer) => read(answer, format),
-            Err(error) => failed(&error, limit, &self.hint),
+            Err(error) => {
+                self.names.forget();
+                failed(&error, limit, &self.hint)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod address;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod http;
+mod names;
 mod options;
 #[cfg(feature = "tls")]
 mod tls;
@@ -84,7 +85,7 @@ impl Setting {
 }
 
 enum Way {
-    Http(http::Http),
+    Http(Box<http::Http>),
     #[cfg(feature = "grpc")]
     Grpc(Box<grpc::Grpc>),
 }
@@ -150,7 +151,7 @@ impl Exporter {
         format: Box<dyn Format>,
     ) -> Result<Self, Misconfigured> {
         options.judge(address)?;
-        let way = Way::Http(http::Http::new(address, options, format.content(), kind.hint)?);
+        let way = Way::Http(Box::new(http::Http::new(address, options, format.content(), kind.hint)?));
         Ok(Self::new(kind, address, options, format, way))
     }
 
