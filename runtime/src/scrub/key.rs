@@ -37,11 +37,61 @@ enum Word {
 /// The longest word that counts.
 const LONGEST: usize = 16;
 
+/// What a key that names a secret has in it, whatever its words are: its letters at least.
+const NEEDED: [u32; 14] = [
+    letters(b"pass"),
+    letters(b"pwd"),
+    letters(b"secret"),
+    letters(b"credential"),
+    letters(b"auth"),
+    letters(b"cookie"),
+    letters(b"jwt"),
+    letters(b"token"),
+    letters(b"key"),
+    letters(b"cv"),
+    letters(b"card"),
+    letters(b"ssn"),
+    letters(b"pincode"),
+    letters(b"socialsecurity"),
+];
+
+/// The letters of a text as bits, large and small ones alike.
+const fn letters(text: &[u8]) -> u32 {
+    let (mut letters, mut place) = (0, 0);
+    while place < text.len() {
+        letters |= LETTER[text[place] as usize];
+        place += 1;
+    }
+    letters
+}
+
+/// The bit of each byte that is a letter.
+const LETTER: [u32; 256] = {
+    let mut bits = [0; 256];
+    let mut letter = 0;
+    while letter < 26 {
+        bits[b'a' as usize + letter] = 1 << letter;
+        bits[b'A' as usize + letter] = 1 << letter;
+        letter += 1;
+    }
+    bits
+};
+
+/// Whether a key may name a secret. Most have not even the letters for it.
+fn may_be_secret(key: &str) -> bool {
+    let letters = letters(key.as_bytes());
+    NEEDED.iter().any(|needed| letters & needed == *needed)
+}
+
 /// Which secret the value of such a key is, if it is one.
 ///
 /// The words stand apart by signs or as `camelCase`. A secret's name counts wherever it stands, unless the word behind it
 /// says that it is not the secret itself: `token_count`, `password.length`.
 pub(crate) fn secret(key: &str) -> Option<&'static str> {
+    if may_be_secret(key) { by_words(key) } else { None }
+}
+
+fn by_words(key: &str) -> Option<&'static str> {
     let (mut before, mut found) = (Word::Other, None);
     let mut rest = key.as_bytes();
     while let Some((word, behind)) = next(rest) {
@@ -146,7 +196,26 @@ fn meaning(word: &[u8]) -> Word {
 
 #[cfg(test)]
 mod tests {
-    use super::secret;
+    use super::{by_words, may_be_secret, secret};
+
+    #[test]
+    fn no_key_that_names_a_secret_is_without_its_letters() {
+        let words = "password passwd pwd passphrase passcode secret secretkey credential credentials authorization cookie jwt \
+            accesstoken idtoken apikey privatekey accesskey cvv cvc cardnumber creditcard ssn pincode token tokens auth key keys \
+            number code pass api private access encryption refresh csrf db user card credit debit social security pin page \
+            count order id";
+        let words: Vec<_> = words.split_whitespace().collect();
+        for one in &words {
+            for other in &words {
+                for key in
+                    [format!("{one}.{other}"), format!("{}{}", one.to_uppercase(), other), format!("x-{one}")]
+                {
+                    assert!(by_words(&key).is_none() || may_be_secret(&key), "{key}");
+                }
+            }
+        }
+        assert!(!may_be_secret("http.request.method"));
+    }
 
     #[test]
     fn a_secret_is_known_by_its_words() {
