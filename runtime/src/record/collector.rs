@@ -23,7 +23,7 @@ use crate::export::{Answer, Outlet};
 use crate::pipeline::Alone;
 
 /// How long the collector sleeps: at least, and when nothing has come for a while.
-const SHORT: Duration = Duration::from_millis(5);
+const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_millis(100);
 /// How often the calendar is compared with the counter.
 const NOTE: Duration = Duration::from_secs(1);
@@ -338,15 +338,16 @@ impl Collector {
     /// can rely on that. So roots go last, and one that came while the rings were looked at waits for the next sweep, since
     /// what is below it may be in a ring that was empty when it was looked at.
     fn sweep(&self, rings: &mut Rings) -> bool {
-        if let Some(mut added) = lock(&self.added) {
-            rings.readers.append(&mut added);
-        }
         let Rings { readers, late } = rings;
         let mut roots = std::mem::take(late);
         for reader in readers.iter_mut() {
             // Asked first: what is written before the thread lets go is seen behind.
             reader.is_abandoned = reader.ring.is_abandoned();
             reader.seen = reader.ring.slots();
+        }
+        // Behind that: what is below the roots seen may be in rings that were added meanwhile, whose own roots wait.
+        if let Some(mut added) = lock(&self.added) {
+            readers.append(&mut added);
         }
         let mut came = !roots.is_empty();
         let mut batch = Batch::default();
