@@ -97,9 +97,9 @@ impl Fields {
         self.pieces.is_empty()
     }
 
-    /// What travels.
+    /// What travels: once the span has begun, its record.
     #[inline]
-    pub(crate) fn pieces(&mut self) -> &mut Pieces {
+    pub(crate) fn record(&mut self) -> &mut Pieces {
         &mut self.pieces
     }
 

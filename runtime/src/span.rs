@@ -22,7 +22,7 @@ use crate::outcome::{self, Failed, Verdict};
 use crate::own::{self, Home, Thread};
 use crate::pipeline::{self, Captured, Pipeline, Provider};
 use crate::propagation::{AsLink, AsParent, adopted};
-use crate::record::{Fault, Parent, Recording, Start};
+use crate::record::{Fault, Parent, Recording, Start, Ticks};
 use crate::value::Attribute;
 
 /// One call of a traced function, recorded or not.
@@ -124,19 +124,19 @@ impl Call {
     /// A call of `site`, under whatever is current. One relaxed load when nothing is set up.
     #[inline]
     pub fn new(site: &'static Callsite) -> Self {
-        if pipeline::enabled() { Self::found(site, None) } else { Self(None) }
+        if pipeline::enabled() { Self::found(site, None, Captures::Nothing) } else { Self(None) }
     }
 
     /// As `new`, and inside the span at once. `body` is a name that stands in the function.
     #[inline]
     pub fn inside(site: &'static Callsite, body: &'static str) -> Self {
-        if pipeline::enabled() { Self::found(site, Some((body, Captures::Nothing))) } else { Self(None) }
+        if pipeline::enabled() { Self::found(site, Some(body), Captures::Nothing) } else { Self(None) }
     }
 
     /// As `inside`, for a call that captures attributes: it is not inside yet if the sampler is to see them.
     #[inline]
     pub fn capturing(site: &'static Callsite, body: &'static str) -> Self {
-        if pipeline::enabled() { Self::found(site, Some((body, Captures::Attributes))) } else { Self(None) }
+        if pipeline::enabled() { Self::found(site, Some(body), Captures::Attributes) } else { Self(None) }
     }
 
     /// As `new`, for a call that may yet get another parent, or that starts later.
@@ -153,13 +153,13 @@ impl Call {
     }
 
     #[inline(never)]
-    fn found(site: &'static Callsite, inside: Option<(&'static str, Captures)>) -> Self {
+    fn found(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Self {
         if pipeline::captures() {
-            return Self::waiting_inside(site, inside);
+            return Self::waiting_inside(site, body, captures);
         }
         let glance = own::with(|thread| {
             let mut glance = Live::glance(site, thread);
-            if let (Glance::Started(live), Some((body, _))) = (&mut glance, inside) {
+            if let (Glance::Started(live), Some(body)) = (&mut glance, body) {
                 live.go_inside(body, thread);
             }
             glance
@@ -167,14 +167,14 @@ impl Call {
         match glance {
             Some(Glance::Started(live)) => Self(Some(live)),
             None | Some(Glance::Nothing) => Self(None),
-            Some(Glance::Other) => Self::waiting_inside(site, inside),
+            Some(Glance::Other) => Self::waiting_inside(site, body, captures),
         }
     }
 
     #[inline(never)]
-    fn waiting_inside(site: &'static Callsite, inside: Option<(&'static str, Captures)>) -> Self {
+    fn waiting_inside(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Self {
         let mut call = Self::waiting(site);
-        if let (Some(live), Some((body, captures))) = (&mut call.0, inside)
+        if let (Some(live), Some(body)) = (&mut call.0, body)
             && !(captures == Captures::Attributes && live.is_asked_with_attributes())
         {
             live.enter(body, Stay::ForGood);
@@ -507,9 +507,10 @@ impl Live {
             if cx.is_telemetry_suppressed() {
                 return Glance::Nothing;
             }
+            let span = cx.span();
             let parent = match leaves.last() {
-                Some(leaf) if leaf.is_innermost(cx) => Some(leaf.span),
-                _ => Parent::of(cx.span().span_context()),
+                Some(leaf) if leaf.is_over(span.span_context()) => Some(leaf.span),
+                _ => Parent::of(span.span_context()),
             };
             match home.sampler.decide(parent, cx) {
                 Some(false) => Glance::Nothing,
@@ -534,18 +535,19 @@ impl Live {
         if *cx.span().span_context().trace_state() != TraceState::NONE {
             return None;
         }
+        let started = Ticks::now();
+        let parent =
+            parent.unwrap_or_else(|| Parent::none(adopted(cx).unwrap_or_else(|| home.trace_id(started))));
         let mut live = spare.pop().unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
         if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
-            let parent = parent.or_else(|| adopted(cx).map(Parent::unknown));
             let over = site.is_leaf.then(|| cx.span().span_context().span_id());
-            recording.begin(home, site, parent, over);
+            recording.begin(home, site, started, parent, over, fields);
             if !site.is_leaf {
                 recording.stand_in(cx, TraceState::NONE);
             }
-            fields.limit(home.pipeline.policy.limits.max_attributes_per_span);
         }
         live.site = site;
-        live.caller = parent.filter(|parent| !parent.is_remote).map_or(SpanId::INVALID, |parent| parent.id);
+        live.caller = if parent.is_remote { SpanId::INVALID } else { parent.id };
         live.phase = Phase::Idle;
         live.records = true;
         Some(live)
@@ -663,11 +665,11 @@ impl Live {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "both ways that use it are as short as it is")]
     fn finish_at_home(&mut self, thread: &mut Thread) -> Option<&mut Recording> {
-        let Self { site, phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
+        let Self { phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
         else {
             return None;
         };
-        if outcome::has_seen(recording.id()) || !recording.end_at_home(site, fields, &mut thread.home) {
+        if outcome::has_seen(recording.id()) || !recording.end_at_home(fields, &mut thread.home) {
             return None;
         }
         *phase = Phase::Ended;
@@ -848,7 +850,7 @@ impl Live {
             outcome::forget(id);
         }
         match &mut self.span {
-            Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
+            Span::Ours(recording) if self.records => recording.end(&mut self.fields),
             Span::Foreign { cx, .. } => cx.span().end(),
             Span::Ours(_) | Span::Waiting(_) | Span::Without { .. } => {}
         }

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
 use super::seat::{Handle, Seat, halves, number};
-use super::slot::{self, Head, Parcel, Pieces, Slot};
+use super::slot::{self, Head, Parcel, Pieces};
 use super::{Recorder, Sink};
 use crate::callsite::Callsite;
 use crate::exception::{self, Exception};
@@ -47,7 +47,8 @@ impl Parent {
     }
 
     /// None, in a trace that has a name.
-    pub(crate) fn unknown(trace: TraceId) -> Self {
+    #[inline]
+    pub(crate) fn none(trace: TraceId) -> Self {
         Self { trace, id: SpanId::INVALID, flags: TraceFlags::NOT_SAMPLED, is_remote: false }
     }
 }
@@ -65,7 +66,12 @@ impl Leaf {
     /// Whether nothing was made current since.
     #[inline]
     pub(crate) fn is_innermost(&self, cx: &Context) -> bool {
-        self.over == cx.span().span_context().span_id()
+        self.is_over(cx.span().span_context())
+    }
+
+    #[inline]
+    pub(crate) fn is_over(&self, span: &SpanContext) -> bool {
+        self.over == span.span_id()
     }
 
     /// The context in which the leaf stands, after all.
@@ -116,21 +122,18 @@ pub(crate) struct Recording {
     /// The capture it belongs to; without one, it goes to what is installed.
     capture: Option<Arc<Pipeline>>,
     generation: u64,
-    trace: TraceId,
-    id: SpanId,
-    parent: SpanId,
-    flags: TraceFlags,
-    parent_is_remote: bool,
     placed: bool,
     events_alone: bool,
-    started: Ticks,
+    limits: SpanLimits,
+    trace: TraceId,
+    id: SpanId,
+    flags: TraceFlags,
     seat: &'static Seat,
     /// The context with the span, while nobody else has it.
     pub(crate) context: Option<Context>,
     /// The span that it stands over, if it stands in no context.
     over: Option<SpanId>,
     extra: Option<Box<Extra>>,
-    limits: SpanLimits,
 }
 
 impl Drop for Recording {
@@ -144,19 +147,16 @@ impl Recording {
         Self {
             capture: None,
             generation: 0,
-            trace: TraceId::INVALID,
-            id: SpanId::INVALID,
-            parent: SpanId::INVALID,
-            flags: TraceFlags::NOT_SAMPLED,
-            parent_is_remote: false,
             placed: false,
             events_alone: true,
-            started: Ticks::default(),
+            limits: SpanLimits::default(),
+            trace: TraceId::INVALID,
+            id: SpanId::INVALID,
+            flags: TraceFlags::NOT_SAMPLED,
             seat: Seat::find(),
             context: None,
             over: None,
             extra: None,
-            limits: SpanLimits::default(),
         }
     }
 
@@ -176,28 +176,48 @@ impl Recording {
         &mut self,
         home: &mut Home,
         site: &'static Callsite,
-        parent: Option<Parent>,
+        started: Ticks,
+        parent: Parent,
         over: Option<SpanId>,
+        fields: &mut Fields,
     ) {
-        self.started = Ticks::now();
-        self.trace = parent.map_or_else(|| home.trace_id(self.started), |parent| parent.trace);
-        self.id = home.span_id(self.started);
-        self.flags = parent.map_or(TraceFlags::SAMPLED, |parent| parent.flags.with_sampled(true));
+        if !home.is_of(self.generation) {
+            self.adopt(&home.pipeline, fields);
+        }
+        self.id = home.span_id(started);
+        self.flags = parent.flags.with_sampled(true);
         self.over = over;
-        self.open(&home.pipeline, site, parent);
+        self.open(site, started, parent, fields);
         home.writer.started();
     }
 
-    /// Gives the span what it has from its pipeline and its parent.
-    #[inline]
-    fn open(&mut self, pipeline: &Pipeline, site: &'static Callsite, parent: Option<Parent>) {
+    /// Takes over what the spans of a pipeline have in common.
+    #[cold]
+    fn adopt(&mut self, pipeline: &Pipeline, fields: &mut Fields) {
         self.generation = pipeline.generation();
         self.placed = pipeline.policy.code_attributes;
         self.limits = pipeline.policy.limits;
         self.events_alone = pipeline.exceptions.are_events();
-        self.parent = parent.map_or(SpanId::INVALID, |parent| parent.id);
-        self.parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
-        self.seat.take(self.id, self.trace, self.started, self.generation, site);
+        fields.limit(self.limits.max_attributes_per_span);
+    }
+
+    /// Gives the span its record and its seat.
+    #[inline]
+    fn open(&mut self, site: &'static Callsite, started: Ticks, parent: Parent, fields: &mut Fields) -> Head {
+        self.trace = parent.trace;
+        let head = Head {
+            site,
+            trace: halves(parent.trace),
+            id: number(self.id),
+            parent: number(parent.id),
+            started,
+            flags: self.flags,
+            parent_is_remote: parent.is_remote,
+            placed: self.placed,
+        };
+        self.seat.take(&head, self.generation);
+        fields.record().begin(head);
+        head
     }
 
     /// As `stand`, for a span that may have begun elsewhere, and stands over what is current here.
@@ -274,12 +294,12 @@ impl Recording {
             SamplingDecision::RecordOnly => false,
             SamplingDecision::RecordAndSample => true,
         };
-        (self.started, self.trace, self.id) = (Ticks::now(), trace, own::span_id());
-        self.flags = flags.with_sampled(samples);
-        self.open(pipeline, site, parent);
+        (self.id, self.flags) = (own::span_id(), flags.with_sampled(samples));
+        self.adopt(pipeline, fields);
+        let parent = parent.unwrap_or_else(|| Parent::none(trace));
+        let head = self.open(site, Ticks::now(), parent, fields);
         self.over = over.filter(|_| trace_state == TraceState::NONE);
         self.capture = matches!(recorder.sink, Sink::Capture(_)).then(|| Arc::clone(pipeline));
-        fields.limit(self.limits.max_attributes_per_span);
         for attribute in attributes {
             fields.push_other(attribute);
         }
@@ -306,17 +326,13 @@ impl Recording {
         }
         match &recorder.sink {
             Sink::Capture(captured) => {
-                let head = self.head(site, self.started);
-                let extra = self.extra.clone();
                 let attributes = fields.to_key_values().into_iter();
                 let attributes = attributes.map(|attribute| Parcel::Attribute(Box::new(attribute)));
-                let behind: Vec<_> = attributes.chain(extra.map(Parcel::Extra)).collect();
-                captured.begun(|record| {
-                    record.slots.push(head.slot(behind.len()));
-                    for parcel in behind {
-                        record.push(parcel);
-                    }
-                });
+                let mut begun = Pieces::new();
+                begun.begin(head);
+                attributes.chain(self.extra.clone().map(Parcel::Extra)).for_each(|parcel| begun.push(parcel));
+                begun.end(head.started);
+                captured.begun(|records| records.append(&mut begun));
             }
             Sink::Exporters(collector) if samples => own::started(self.generation, collector),
             Sink::Exporters(_) => {}
@@ -415,31 +431,27 @@ impl Recording {
 
     /// The span is over: it goes on its way, if it is one that goes home. Else it is left to `end`.
     #[inline]
-    pub(crate) fn end_at_home(
-        &mut self,
-        site: &'static Callsite,
-        fields: &mut Fields,
-        home: &mut Option<Home>,
-    ) -> bool {
+    pub(crate) fn end_at_home(&mut self, fields: &mut Fields, home: &mut Option<Home>) -> bool {
         let Some(home) = Home::present(home) else { return false };
         let goes_home = home.is_of(self.generation) && self.capture.is_none() && self.flags.is_sampled();
         if !goes_home || self.seat.was_written_to() || fields.dropped() > 0 {
             return false;
         }
-        let head = self.head(site, Ticks::now());
+        let record = fields.record();
+        let ended = Ticks::now();
         self.seat.leave();
         home.writer.ended();
         if let Some(extra) = self.extra.take() {
-            fields.pieces().push(Parcel::Extra(extra));
+            record.push(Parcel::Extra(extra));
         }
-        let pieces = fields.pieces();
-        home.writer.write(head.slot(pieces.slots.len()), pieces);
+        record.end(ended);
+        home.writer.write(record);
         true
     }
 
     /// The span is over, in whatever way. Nothing of it stays but what the next one can use.
     #[inline(never)]
-    pub(crate) fn end(&mut self, site: &'static Callsite, fields: &mut Fields) {
+    pub(crate) fn end(&mut self, fields: &mut Fields) {
         let ended = Ticks::now();
         self.seat.leave();
         self.collect(fields);
@@ -450,35 +462,17 @@ impl Recording {
         if !self.flags.is_sampled() {
             return;
         }
-        let pieces = fields.pieces();
+        let record = fields.record();
         if let Some(extra) = extra {
-            pieces.push(Parcel::Extra(extra));
+            record.push(Parcel::Extra(extra));
         }
-        let head = self.head(site, ended).slot(pieces.slots.len());
+        record.end(ended);
         match capture.as_deref().map(Pipeline::provider) {
-            None => deliver(self.generation, head, pieces),
+            None => deliver(self.generation, record),
             Some(Provider::Ours(Recorder { sink: Sink::Capture(captured), .. })) => {
-                captured.ended(|record| {
-                    record.slots.push(head);
-                    record.append(pieces);
-                });
+                captured.ended(|records| records.append(record));
             }
             Some(_) => {}
-        }
-    }
-
-    #[inline]
-    fn head(&self, site: &'static Callsite, ended: Ticks) -> Head {
-        Head {
-            site,
-            trace: halves(self.trace),
-            id: number(self.id),
-            parent: number(self.parent),
-            started: self.started,
-            ended,
-            flags: self.flags,
-            parent_is_remote: self.parent_is_remote,
-            placed: self.placed,
         }
     }
 }
@@ -490,16 +484,13 @@ pub(super) fn trace_of(parent: Option<Parent>, cx: &Context) -> TraceId {
 }
 
 /// Sends a record to the pipeline of a generation, from whatever thread.
-pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Pieces) {
-    let record = RefCell::new((Some(head), behind));
+pub(super) fn deliver(generation: u64, record: &mut Pieces) {
+    let record = RefCell::new(record);
     let is_delivered = own::with_home(|home| {
         let is_home = home.is_of(generation);
         if is_home {
-            let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
-            if let Some(head) = head.take() {
-                home.writer.send(head, behind);
-            }
+            home.writer.send(&mut record.borrow_mut());
         }
         is_home
     });
@@ -507,9 +498,6 @@ pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Pieces) {
         && let Some(pipeline) = pipeline::of_generation(generation)
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
-        let (head, behind) = record.into_inner();
-        let mut record = Pieces { slots: head.into_iter().collect(), parcels: Vec::new() };
-        record.append(behind);
-        collector.stray_ended(record);
+        collector.stray_ended(std::mem::take(record.into_inner()));
     }
 }

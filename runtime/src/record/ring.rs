@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rtrb::{Consumer, Producer, PushError};
+use rtrb::{Consumer, Producer};
 
 use super::collector::Collector;
 use super::slot::{Parcel, Pieces, Slot};
@@ -92,67 +92,46 @@ impl Writer {
         self.gauge.ended.add(1);
     }
 
-    /// Writes a span: the head of its record, and what is behind, of which nothing stays.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a head is written where it stands, or copied once more")]
-    pub(crate) fn write(&mut self, head: Slot, behind: &mut Pieces) {
-        if behind.slots.is_empty() && self.collector.takes() {
-            match self.ring.push(head) {
-                Ok(()) => self.pushed(),
-                Err(PushError::Full(head)) => self.send(head, behind),
-            }
-        } else if behind.parcels.is_empty()
-            && self.collector.takes()
-            && self.ring.cached_slots() > behind.slots.len()
-            && self.put(head, &behind.slots)
-        {
-            behind.slots.clear();
+    /// Writes a record, of which nothing stays.
+    #[inline]
+    pub(crate) fn write(&mut self, record: &mut Pieces) {
+        if record.parcels.is_empty() && self.collector.takes() && self.put(&record.slots) {
+            record.slots.clear();
             self.pushed();
         } else {
-            self.send(head, behind);
+            self.send(record);
         }
     }
 
     /// As `write`, for a record that has parcels, or for which the ring may have no room.
     #[inline(never)]
-    pub(crate) fn send(&mut self, head: Slot, behind: &mut Pieces) {
+    pub(crate) fn send(&mut self, record: &mut Pieces) {
         if !self.collector.takes() {
             self.gauge.too_late.add(1);
-        } else if self.has_room(1 + behind.slots.len())
-            && self.send_parcels(behind)
-            && self.put(head, &behind.slots)
-        {
+        } else if self.has_room(record.slots.len()) && self.send_parcels(record) && self.put(&record.slots) {
             self.pushed();
         } else {
             self.gauge.no_room.add(1);
             self.collector.wake();
         }
-        behind.clear();
+        record.clear();
     }
 
-    /// Writes slots, for which there is room.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "as `write`")]
-    fn put(&mut self, head: Slot, behind: &[Slot]) -> bool {
-        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return false };
-        let (first, second) = room.as_mut_slices();
-        let Some((place, first)) = first.split_first_mut() else { return false };
-        *place = head;
-        let (near, far) = behind.split_at(first.len());
-        first.copy_from_slice(near);
-        if !far.is_empty() {
-            second.copy_from_slice(far);
+    /// Writes slots, if there is room for all of them.
+    #[inline]
+    fn put(&mut self, slots: &[Slot]) -> bool {
+        match slots {
+            [head] => self.ring.push(*head).is_ok(),
+            _ => self.ring.push_entire_slice(slots).is_ok(),
         }
-        room.commit_all();
-        true
     }
 
     /// Writes what goes beside, if there are so many bytes.
-    fn send_parcels(&mut self, behind: &mut Pieces) -> bool {
-        let bytes = behind.parcels.iter().map(Parcel::heap).sum();
+    fn send_parcels(&mut self, record: &mut Pieces) -> bool {
+        let bytes = record.parcels.iter().map(Parcel::heap).sum();
         let is_taken = bytes == 0 || self.collector.reserve(bytes);
-        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(behind.parcels.len()) {
-            room.fill_from_iter(behind.parcels.drain(..));
+        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(record.parcels.len()) {
+            room.fill_from_iter(record.parcels.drain(..));
         }
         is_taken
     }

@@ -16,7 +16,8 @@ use opentelemetry_sdk::trace::SpanLimits;
 use super::clock::{self, Moment, Ticks};
 use super::extra::{Extra, Noted, writing_methods};
 use super::lock;
-use crate::callsite::{self, Callsite};
+use super::slot::Head;
+use crate::callsite;
 use crate::console::OpenSpan;
 use crate::pipeline;
 
@@ -88,21 +89,14 @@ impl Seat {
 
     /// A span begins.
     #[inline]
-    pub(crate) fn take(
-        &self,
-        span: SpanId,
-        trace: TraceId,
-        started: Ticks,
-        pipeline: u64,
-        site: &'static Callsite,
-    ) {
-        let [high, low] = halves(trace);
+    pub(crate) fn take(&self, head: &Head, pipeline: u64) {
+        let [high, low] = head.trace;
         self.trace[0].store(high, Ordering::Relaxed);
         self.trace[1].store(low, Ordering::Relaxed);
-        self.started.store(started.0, Ordering::Relaxed);
+        self.started.store(head.started.0, Ordering::Relaxed);
         self.pipeline.store(pipeline, Ordering::Relaxed);
-        self.site.store(site.number(), Ordering::Relaxed);
-        self.span.store(number(span), Ordering::Release);
+        self.site.store(head.site.number(), Ordering::Relaxed);
+        self.span.store(head.id, Ordering::Release);
     }
 
     /// The span is over: what is written from now on is lost.
@@ -218,10 +212,10 @@ impl Span for Handle {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::SpanKind;
-    use opentelemetry::{KeyValue, trace::SpanId, trace::TraceId};
+    use opentelemetry::KeyValue;
+    use opentelemetry::trace::{SpanId, SpanKind, TraceFlags};
 
-    use super::{Seat, Ticks};
+    use super::{Head, Seat, Ticks, number};
     use crate::callsite::{Callsite, Origin};
 
     static SITE: Callsite =
@@ -231,7 +225,19 @@ mod tests {
     fn what_was_written_too_late_is_no_other_spans() {
         let (first, second) = (SpanId::from(1), SpanId::from(2));
         let seat = Seat::default();
-        let take = |span| seat.take(span, TraceId::from(1), Ticks(0), u64::MAX, &SITE);
+        let take = |span| {
+            let head = Head {
+                site: &SITE,
+                trace: [0, 1],
+                id: number(span),
+                parent: 0,
+                started: Ticks(0),
+                flags: TraceFlags::SAMPLED,
+                parent_is_remote: false,
+                placed: false,
+            };
+            seat.take(&head, u64::MAX);
+        };
         let write = |span| seat.write(span, |extra, limits| extra.attribute(KeyValue::new("a", 1), limits));
         take(first);
         write(first);

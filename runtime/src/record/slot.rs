@@ -95,7 +95,7 @@ pub(crate) struct Record<'a> {
     parcels: &'a [Parcel],
 }
 
-/// The head of a record. A slot has its parts and not itself, to be no larger than it must.
+/// The head of a record that begins. A slot has its parts and not itself, to be no larger than it must.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) site: &'static Callsite,
@@ -103,7 +103,6 @@ pub(crate) struct Head {
     pub(crate) id: u64,
     pub(crate) parent: u64,
     pub(crate) started: Ticks,
-    pub(crate) ended: Ticks,
     pub(crate) flags: TraceFlags,
     pub(crate) parent_is_remote: bool,
     /// Whether the span says where its function stands.
@@ -120,11 +119,10 @@ pub(crate) const FAULT_IN_LINE: usize = 16 * 1024;
 const _: () = assert!(size_of::<Slot>() == 64, "a slot is a cache line");
 
 impl Head {
-    /// The head of so many slots.
     #[inline]
-    pub(crate) fn slot(self, following: usize) -> Slot {
-        let Self { site, trace, id, parent, started, ended, flags, parent_is_remote, placed } = self;
-        let following = u32::try_from(following).unwrap_or(u32::MAX);
+    fn slot(self) -> Slot {
+        let Self { site, trace, id, parent, started, flags, parent_is_remote, placed } = self;
+        let (ended, following) = (started, 0);
         Slot::Span { site, trace, id, parent, started, ended, following, flags, parent_is_remote, placed }
     }
 }
@@ -173,6 +171,26 @@ impl Parcel {
 impl Pieces {
     pub(crate) const fn new() -> Self {
         Self { slots: Vec::new(), parcels: Vec::new() }
+    }
+
+    /// Begins a record. What is in it already was captured before the span had begun, and follows the head.
+    #[inline]
+    pub(crate) fn begin(&mut self, head: Head) {
+        if self.slots.is_empty() {
+            self.slots.push(head.slot());
+        } else {
+            self.slots.insert(0, head.slot());
+        }
+    }
+
+    /// The span of the record is over.
+    #[inline]
+    pub(crate) fn end(&mut self, now: Ticks) {
+        let behind = self.slots.len().saturating_sub(1);
+        if let Some(Slot::Span { ended, following, .. }) = self.slots.first_mut() {
+            *ended = now;
+            *following = u32::try_from(behind).unwrap_or(u32::MAX);
+        }
     }
 
     /// Adds something that travels beside.
@@ -329,21 +347,7 @@ impl<'a> Record<'a> {
 /// Reads the span of a record.
 pub(crate) fn read(mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<SpanData>) {
     match record.slot() {
-        Some(&Slot::Span {
-            site,
-            trace,
-            id,
-            parent,
-            started,
-            ended,
-            following: _,
-            flags,
-            parent_is_remote,
-            placed,
-        }) => {
-            let head = Head { site, trace, id, parent, started, ended, flags, parent_is_remote, placed };
-            read_span(&head, record, calendar, spans);
-        }
+        Some(head @ Slot::Span { .. }) => read_span(head, record, calendar, spans),
         Some(Slot::Whole { .. }) => {
             if let Some(Parcel::Whole(span)) = record.parcel() {
                 spans.push((**span).clone());
@@ -353,25 +357,22 @@ pub(crate) fn read(mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<
     }
 }
 
-fn read_span(head: &Head, mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<SpanData>) {
-    let site = head.site;
-    let start_time = calendar.time(head.started);
+fn read_span(head: &Slot, mut record: Record<'_>, calendar: &Calendar, spans: &mut Vec<SpanData>) {
+    let &Slot::Span { site, trace, id, parent, started, ended, flags, parent_is_remote, placed, .. } = head
+    else {
+        return;
+    };
+    let start_time = calendar.time(started);
     // Written where it stays: a span is some four hundred bytes, which `push` would move.
     spans.extend(std::iter::once_with(|| SpanData {
-        span_context: SpanContext::new(
-            whole(head.trace),
-            SpanId::from(head.id),
-            head.flags,
-            false,
-            TraceState::NONE,
-        ),
-        parent_span_id: SpanId::from(head.parent),
-        parent_span_is_remote: head.parent_is_remote,
+        span_context: SpanContext::new(whole(trace), SpanId::from(id), flags, false, TraceState::NONE),
+        parent_span_id: SpanId::from(parent),
+        parent_span_is_remote: parent_is_remote,
         span_kind: site.kind.clone(),
         name: site.name.into(),
         start_time,
-        end_time: start_time + calendar.between(head.started, head.ended),
-        attributes: Vec::with_capacity(record.slots.len() + if head.placed { 3 } else { 0 }),
+        end_time: start_time + calendar.between(started, ended),
+        attributes: Vec::with_capacity(record.slots.len() + if placed { 3 } else { 0 }),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),
@@ -381,18 +382,18 @@ fn read_span(head: &Head, mut record: Record<'_>, calendar: &Calendar, spans: &m
     let Some(span) = spans.last_mut() else { return };
     while let Some(slot) = record.slot() {
         match slot {
-            Slot::Fault { .. } => read_fault(span, slot, &mut record, head.started, calendar),
+            Slot::Fault { .. } => read_fault(span, slot, &mut record, started, calendar),
             Slot::Parcel => match record.parcel() {
                 Some(Parcel::Attribute(attribute)) => span.attributes.push((**attribute).clone()),
                 Some(Parcel::Extra(extra)) => {
-                    (**extra).clone().write(span, Moment::Read(head.started), calendar);
+                    (**extra).clone().write(span, Moment::Read(started), calendar);
                 }
                 Some(Parcel::Whole(_)) | None => {}
             },
             slot => span.attributes.extend(record.attribute(slot)),
         }
     }
-    if head.placed {
+    if placed {
         span.attributes.extend(site.code_attributes());
     }
 }
