@@ -97,9 +97,9 @@ impl Fields {
         self.pieces.is_empty()
     }
 
-    /// What travels: once the span has begun, its record.
+    /// What travels.
     #[inline]
-    pub(crate) fn record(&mut self) -> &mut Pieces {
+    pub(crate) fn pieces(&mut self) -> &mut Pieces {
         &mut self.pieces
     }
 
@@ -194,9 +194,10 @@ impl Fields {
 
     /// Keeps an error or a panic whose type is there for ever.
     pub(crate) fn push_fault(&mut self, at: Ticks, error_type: &'static str, fault: &Fault) {
+        let as_attribute = fault.fails && self.has_room();
         let text = |part: &Range<usize>| &self.text[part.clone()];
         let texts = (text(&fault.message), fault.stacktrace.as_ref().map(text));
-        self.pieces.write_fault(at, error_type, texts, fault);
+        self.pieces.write_fault(at, error_type, texts, fault, as_attribute);
     }
 
     /// Everything captured, as OpenTelemetry has it; nothing of it stays.

@@ -305,12 +305,9 @@ pub(crate) fn told_by(message: &str) -> u64 {
         let [low, high] = [0, 64].map(|shift| (wide >> shift) & u128::from(u64::MAX));
         u64::try_from(low ^ high).unwrap_or_default()
     };
-    let parts = message.as_bytes().chunks(8).map(|chunk| {
-        let mut part = [0; 8];
-        part[..chunk.len()].copy_from_slice(chunk);
-        u64::from_le_bytes(part)
-    });
-    parts.fold(message.len() as u64, mix)
+    let (parts, rest) = message.as_bytes().as_chunks();
+    let hash = parts.iter().fold(message.len() as u64, |hash, part| mix(hash, u64::from_le_bytes(*part)));
+    mix(hash, rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte)))
 }
 
 /// Keeps an error for the caller of the span that has recorded it.

@@ -538,7 +538,7 @@ impl Live {
         let started = Ticks::now();
         let parent =
             parent.unwrap_or_else(|| Parent::none(adopted(cx).unwrap_or_else(|| home.trace_id(started))));
-        let mut live = spare.pop().unwrap_or_else(|| Self::new(site, Span::Ours(Recording::new())));
+        let mut live = spare.pop().unwrap_or_else(|| Self::fresh(site));
         if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
             let over = site.is_leaf.then(|| cx.span().span_context().span_id());
             recording.begin(home, site, started, parent, over, fields);
@@ -570,6 +570,13 @@ impl Live {
         let Waiting { pipeline, cx, .. } = &**waiting;
         let sampler = pipeline.sampler();
         sampler.reads_attributes() && sampler.decide(Parent::of(cx.span().span_context()), cx).is_none()
+    }
+
+    /// A call for a span of ours, where there is none to be used again.
+    #[cold]
+    #[inline(never)]
+    fn fresh(site: &'static Callsite) -> Box<Self> {
+        Self::new(site, Span::Ours(Recording::new()))
     }
 
     fn new(site: &'static Callsite, span: Span) -> Box<Self> {
@@ -665,11 +672,11 @@ impl Live {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "both ways that use it are as short as it is")]
     fn finish_at_home(&mut self, thread: &mut Thread) -> Option<&mut Recording> {
-        let Self { phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
+        let Self { site, phase, records: true, span: Span::Ours(recording), fields, timing: None, .. } = self
         else {
             return None;
         };
-        if outcome::has_seen(recording.id()) || !recording.end_at_home(fields, &mut thread.home) {
+        if outcome::has_seen(recording.id()) || !recording.end_at_home(site, fields, &mut thread.home) {
             return None;
         }
         *phase = Phase::Ended;
@@ -850,7 +857,7 @@ impl Live {
             outcome::forget(id);
         }
         match &mut self.span {
-            Span::Ours(recording) if self.records => recording.end(&mut self.fields),
+            Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
             Span::Foreign { cx, .. } => cx.span().end(),
             Span::Ours(_) | Span::Waiting(_) | Span::Without { .. } => {}
         }

@@ -340,6 +340,8 @@ impl<'a> Item<'a> {
         }
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "where it is used, it is known which one it is")]
     fn keep(self, key: &'static str, fields: &mut Fields) {
         match self {
             Item::Bool(bool) => fields.push_bool(key, bool),
@@ -351,6 +353,7 @@ impl<'a> Item<'a> {
     }
 }
 
+#[inline]
 fn integer<T: TryInto<i64> + Display + Copy>(integer: T) -> Item<'static> {
     match integer.try_into() {
         Ok(integer) => Item::Integer(integer),
@@ -366,6 +369,7 @@ macro_rules! scalar {
         impl Element for $type {
             const KIND: Kind = Kind::$kind;
 
+            #[inline]
             fn item(&self) -> Item<'_> {
                 let $value = self;
                 $item

@@ -13,8 +13,8 @@ use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
 
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
-use super::seat::{Handle, Seat, halves, number};
-use super::slot::{self, Head, Parcel, Pieces};
+use super::seat::{Handle, Seat, halves, number, whole};
+use super::slot::{self, Head, Parcel, Pieces, Slot};
 use super::{Recorder, Sink};
 use crate::callsite::Callsite;
 use crate::exception::{self, Exception};
@@ -125,9 +125,9 @@ pub(crate) struct Recording {
     placed: bool,
     events_alone: bool,
     limits: SpanLimits,
-    trace: TraceId,
     id: SpanId,
     flags: TraceFlags,
+    parent_is_remote: bool,
     seat: &'static Seat,
     /// The context with the span, while nobody else has it.
     pub(crate) context: Option<Context>,
@@ -150,9 +150,9 @@ impl Recording {
             placed: false,
             events_alone: true,
             limits: SpanLimits::default(),
-            trace: TraceId::INVALID,
             id: SpanId::INVALID,
             flags: TraceFlags::NOT_SAMPLED,
+            parent_is_remote: false,
             seat: Seat::find(),
             context: None,
             over: None,
@@ -166,8 +166,10 @@ impl Recording {
 
     /// Where the span stands, if it is a leaf.
     pub(crate) fn leaf(&self) -> Option<Leaf> {
-        let span = Parent { trace: self.trace, id: self.id, flags: self.flags, is_remote: false };
-        self.over.map(|over| Leaf { span, seat: self.seat, over })
+        let over = self.over?;
+        let (trace, ..) = self.seat.taken();
+        let span = Parent { trace: whole(trace), id: self.id, flags: self.flags, is_remote: false };
+        Some(Leaf { span, seat: self.seat, over })
     }
 
     /// Begins a span that is sampled, without asking anyone.
@@ -187,7 +189,7 @@ impl Recording {
         self.id = home.span_id(started);
         self.flags = parent.flags.with_sampled(true);
         self.over = over;
-        self.open(site, started, parent, fields);
+        self.open(site, started, parent);
         home.writer.started();
     }
 
@@ -201,10 +203,10 @@ impl Recording {
         fields.limit(self.limits.max_attributes_per_span);
     }
 
-    /// Gives the span its record and its seat.
+    /// Gives the span its seat.
     #[inline]
-    fn open(&mut self, site: &'static Callsite, started: Ticks, parent: Parent, fields: &mut Fields) -> Head {
-        self.trace = parent.trace;
+    fn open(&mut self, site: &'static Callsite, started: Ticks, parent: Parent) -> Head {
+        self.parent_is_remote = parent.is_remote;
         let head = Head {
             site,
             trace: halves(parent.trace),
@@ -216,8 +218,16 @@ impl Recording {
             placed: self.placed,
         };
         self.seat.take(&head, self.generation);
-        fields.record().begin(head);
         head
+    }
+
+    /// What was said when it was opened.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
+    fn head(&self, site: &'static Callsite) -> Head {
+        let (trace, parent, started) = self.seat.taken();
+        let Self { id, flags, parent_is_remote, placed, .. } = *self;
+        Head { site, trace, id: number(id), parent, started, flags, parent_is_remote, placed }
     }
 
     /// As `stand`, for a span that may have begun elsewhere, and stands over what is current here.
@@ -262,11 +272,17 @@ impl Recording {
         None
     }
 
+    #[inline]
+    fn span_context(&self, trace_state: TraceState) -> SpanContext {
+        let (trace, ..) = self.seat.taken();
+        SpanContext::new(whole(trace), self.id, self.flags, false, trace_state)
+    }
+
     /// Makes the context with the span, over that of its parent.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the short way has one caller of two, and would pay for a call")]
     pub(crate) fn stand_in(&mut self, cx: &Context, trace_state: TraceState) {
-        let context = SpanContext::new(self.trace, self.id, self.flags, false, trace_state);
+        let context = self.span_context(trace_state);
         self.context = Some(cx.with_span(Handle { context, seat: self.seat }));
     }
 
@@ -297,7 +313,7 @@ impl Recording {
         (self.id, self.flags) = (own::span_id(), flags.with_sampled(samples));
         self.adopt(pipeline, fields);
         let parent = parent.unwrap_or_else(|| Parent::none(trace));
-        let head = self.open(site, Ticks::now(), parent, fields);
+        let head = self.open(site, Ticks::now(), parent);
         self.over = over.filter(|_| trace_state == TraceState::NONE);
         self.capture = matches!(recorder.sink, Sink::Capture(_)).then(|| Arc::clone(pipeline));
         for attribute in attributes {
@@ -311,7 +327,7 @@ impl Recording {
             self.extra().trace_state = trace_state.clone();
         }
         if !recorder.processors.is_empty() {
-            let span = SpanContext::new(self.trace, self.id, self.flags, false, trace_state.clone());
+            let span = self.span_context(trace_state.clone());
             recorder.processors.start(&mut Starting {
                 name: site.name,
                 kind: &site.kind,
@@ -328,11 +344,13 @@ impl Recording {
             Sink::Capture(captured) => {
                 let attributes = fields.to_key_values().into_iter();
                 let attributes = attributes.map(|attribute| Parcel::Attribute(Box::new(attribute)));
-                let mut begun = Pieces::new();
-                begun.begin(head);
-                attributes.chain(self.extra.clone().map(Parcel::Extra)).for_each(|parcel| begun.push(parcel));
-                begun.end(head.started);
-                captured.begun(|records| records.append(&mut begun));
+                let behind: Vec<_> = attributes.chain(self.extra.clone().map(Parcel::Extra)).collect();
+                captured.begun(|record| {
+                    record.slots.push(head.slot(head.started, behind.len()));
+                    for parcel in behind {
+                        record.push(parcel);
+                    }
+                });
             }
             Sink::Exporters(collector) if samples => own::started(self.generation, collector),
             Sink::Exporters(_) => {}
@@ -395,9 +413,6 @@ impl Recording {
             Cow::Borrowed(error_type)
                 if self.events_alone && bytes <= slot::FAULT_IN_LINE && self.has_room_for_event() =>
             {
-                if fault.fails {
-                    fields.push_static("error.type", error_type);
-                }
                 fields.push_fault(Ticks::now(), error_type, &fault);
             }
             _ => self.odd_fault(fields, fault),
@@ -409,7 +424,7 @@ impl Recording {
     fn odd_fault(&mut self, fields: &mut Fields, fault: Fault) {
         let (is_new, fails) = (fault.is_new, fault.fails);
         let exception = fault.exception(fields);
-        let context = SpanContext::new(self.trace, self.id, self.flags, false, TraceState::NONE);
+        let context = self.span_context(TraceState::NONE);
         let pipeline = match &self.capture {
             Some(pipeline) => Some(Arc::clone(pipeline)),
             None => own::with_home(|home| Arc::clone(&home.pipeline)),
@@ -431,27 +446,31 @@ impl Recording {
 
     /// The span is over: it goes on its way, if it is one that goes home. Else it is left to `end`.
     #[inline]
-    pub(crate) fn end_at_home(&mut self, fields: &mut Fields, home: &mut Option<Home>) -> bool {
+    pub(crate) fn end_at_home(
+        &mut self,
+        site: &'static Callsite,
+        fields: &mut Fields,
+        home: &mut Option<Home>,
+    ) -> bool {
         let Some(home) = Home::present(home) else { return false };
         let goes_home = home.is_of(self.generation) && self.capture.is_none() && self.flags.is_sampled();
         if !goes_home || self.seat.was_written_to() || fields.dropped() > 0 {
             return false;
         }
-        let record = fields.record();
-        let ended = Ticks::now();
+        let (head, ended) = (self.head(site), Ticks::now());
         self.seat.leave();
         home.writer.ended();
+        let behind = fields.pieces();
         if let Some(extra) = self.extra.take() {
-            record.push(Parcel::Extra(extra));
+            behind.push(Parcel::Extra(extra));
         }
-        record.end(ended);
-        home.writer.write(record);
+        home.writer.write(behind, |following| head.slot(ended, following));
         true
     }
 
     /// The span is over, in whatever way. Nothing of it stays but what the next one can use.
     #[inline(never)]
-    pub(crate) fn end(&mut self, fields: &mut Fields) {
+    pub(crate) fn end(&mut self, site: &'static Callsite, fields: &mut Fields) {
         let ended = Ticks::now();
         self.seat.leave();
         self.collect(fields);
@@ -462,15 +481,18 @@ impl Recording {
         if !self.flags.is_sampled() {
             return;
         }
-        let record = fields.record();
+        let behind = fields.pieces();
         if let Some(extra) = extra {
-            record.push(Parcel::Extra(extra));
+            behind.push(Parcel::Extra(extra));
         }
-        record.end(ended);
+        let head = self.head(site).slot(ended, behind.slots.len());
         match capture.as_deref().map(Pipeline::provider) {
-            None => deliver(self.generation, record),
+            None => deliver(self.generation, head, behind),
             Some(Provider::Ours(Recorder { sink: Sink::Capture(captured), .. })) => {
-                captured.ended(|records| records.append(record));
+                captured.ended(|record| {
+                    record.slots.push(head);
+                    record.append(behind);
+                });
             }
             Some(_) => {}
         }
@@ -484,13 +506,16 @@ pub(super) fn trace_of(parent: Option<Parent>, cx: &Context) -> TraceId {
 }
 
 /// Sends a record to the pipeline of a generation, from whatever thread.
-pub(super) fn deliver(generation: u64, record: &mut Pieces) {
-    let record = RefCell::new(record);
+pub(super) fn deliver(generation: u64, head: Slot, behind: &mut Pieces) {
+    let record = RefCell::new((Some(head), behind));
     let is_delivered = own::with_home(|home| {
         let is_home = home.is_of(generation);
         if is_home {
+            let (head, behind) = &mut *record.borrow_mut();
             home.writer.ended();
-            home.writer.send(&mut record.borrow_mut());
+            if let Some(head) = head.take() {
+                home.writer.write(behind, |_| head);
+            }
         }
         is_home
     });
@@ -498,6 +523,9 @@ pub(super) fn deliver(generation: u64, record: &mut Pieces) {
         && let Some(pipeline) = pipeline::of_generation(generation)
         && let Provider::Ours(Recorder { sink: Sink::Exporters(collector), .. }) = pipeline.provider()
     {
-        collector.stray_ended(std::mem::take(record.into_inner()));
+        let (head, behind) = record.into_inner();
+        let mut record = Pieces { slots: head.into_iter().collect(), parcels: Vec::new() };
+        record.append(behind);
+        collector.stray_ended(record);
     }
 }

@@ -92,46 +92,59 @@ impl Writer {
         self.gauge.ended.add(1);
     }
 
-    /// Writes a record, of which nothing stays.
-    #[inline]
-    pub(crate) fn write(&mut self, record: &mut Pieces) {
-        if record.parcels.is_empty() && self.collector.takes() && self.put(&record.slots) {
-            record.slots.clear();
+    /// Writes a record: its head, which is made where it stays, and what is behind, of which nothing is left.
+    ///
+    /// A head that was put together elsewhere would be read in larger parts than it was written in just now, and a processor
+    /// waits for that.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
+    pub(crate) fn write(&mut self, behind: &mut Pieces, head: impl FnOnce(usize) -> Slot) {
+        let following = behind.slots.len();
+        let is_ready =
+            behind.parcels.is_empty() && self.collector.takes() && self.ring.cached_slots() > following;
+        if is_ready || self.is_ready_after_all(behind) {
+            self.put(head, &behind.slots);
             self.pushed();
-        } else {
-            self.send(record);
         }
+        behind.clear();
     }
 
-    /// As `write`, for a record that has parcels, or for which the ring may have no room.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
+    fn put(&mut self, head: impl FnOnce(usize) -> Slot, behind: &[Slot]) {
+        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return };
+        let (near, far) = room.as_mut_slices();
+        if let Some((place, near)) = near.split_first_mut() {
+            *place = head(behind.len());
+            for (place, slot) in near.iter_mut().chain(far).zip(behind) {
+                *place = *slot;
+            }
+        }
+        room.commit_all();
+    }
+
+    /// Makes room for a record, if it can be had, and sends what goes beside its slots.
+    #[cold]
     #[inline(never)]
-    pub(crate) fn send(&mut self, record: &mut Pieces) {
+    fn is_ready_after_all(&mut self, behind: &mut Pieces) -> bool {
         if !self.collector.takes() {
             self.gauge.too_late.add(1);
-        } else if self.has_room(record.slots.len()) && self.send_parcels(record) && self.put(&record.slots) {
-            self.pushed();
-        } else {
+            return false;
+        }
+        let is_ready = self.has_room(1 + behind.slots.len()) && self.send_parcels(behind);
+        if !is_ready {
             self.gauge.no_room.add(1);
             self.collector.wake();
         }
-        record.clear();
-    }
-
-    /// Writes slots, if there is room for all of them.
-    #[inline]
-    fn put(&mut self, slots: &[Slot]) -> bool {
-        match slots {
-            [head] => self.ring.push(*head).is_ok(),
-            _ => self.ring.push_entire_slice(slots).is_ok(),
-        }
+        is_ready
     }
 
     /// Writes what goes beside, if there are so many bytes.
-    fn send_parcels(&mut self, record: &mut Pieces) -> bool {
-        let bytes = record.parcels.iter().map(Parcel::heap).sum();
+    fn send_parcels(&mut self, behind: &mut Pieces) -> bool {
+        let bytes = behind.parcels.iter().map(Parcel::heap).sum();
         let is_taken = bytes == 0 || self.collector.reserve(bytes);
-        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(record.parcels.len()) {
-            room.fill_from_iter(record.parcels.drain(..));
+        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(behind.parcels.len()) {
+            room.fill_from_iter(behind.parcels.drain(..));
         }
         is_taken
     }

@@ -27,6 +27,7 @@ use crate::pipeline;
 pub(crate) struct Seat {
     /// The id of the span that has it; zero while it is free.
     span: AtomicU64,
+    parent: AtomicU64,
     trace: [AtomicU64; 2],
     started: AtomicU64,
     pipeline: AtomicU64,
@@ -93,10 +94,18 @@ impl Seat {
         let [high, low] = head.trace;
         self.trace[0].store(high, Ordering::Relaxed);
         self.trace[1].store(low, Ordering::Relaxed);
+        self.parent.store(head.parent, Ordering::Relaxed);
         self.started.store(head.started.0, Ordering::Relaxed);
         self.pipeline.store(pipeline, Ordering::Relaxed);
         self.site.store(head.site.number(), Ordering::Relaxed);
         self.span.store(head.id, Ordering::Release);
+    }
+
+    /// The trace of the span that has it, its parent, and when it began.
+    #[inline]
+    pub(crate) fn taken(&self) -> ([u64; 2], u64, Ticks) {
+        let trace = [self.trace[0].load(Ordering::Relaxed), self.trace[1].load(Ordering::Relaxed)];
+        (trace, self.parent.load(Ordering::Relaxed), Ticks(self.started.load(Ordering::Relaxed)))
     }
 
     /// The span is over: what is written from now on is lost.
@@ -153,8 +162,8 @@ impl Seat {
         if span == 0 || self.pipeline.load(Ordering::Relaxed) != pipeline {
             return None;
         }
-        let trace = whole([self.trace[0].load(Ordering::Relaxed), self.trace[1].load(Ordering::Relaxed)]);
-        let started = clock::calendar().time(Ticks(self.started.load(Ordering::Relaxed)));
+        let (trace, _, started) = self.taken();
+        let (trace, started) = (whole(trace), clock::calendar().time(started));
         let name = callsite::numbered(self.site.load(Ordering::Relaxed))?.name;
         // Another one may have come while this was read.
         if self.span.load(Ordering::Acquire) != span {
@@ -173,12 +182,8 @@ pub(crate) fn open(pipeline: u64) -> Vec<OpenSpan> {
 
 /// How many spans of a trace are open.
 pub(crate) fn open_in(trace: TraceId) -> usize {
-    let [high, low] = halves(trace);
-    let is_open = |seat: &&&'static Seat| {
-        seat.span.load(Ordering::Acquire) != 0
-            && seat.trace[0].load(Ordering::Relaxed) == high
-            && seat.trace[1].load(Ordering::Relaxed) == low
-    };
+    let is_open =
+        |seat: &&&'static Seat| seat.span.load(Ordering::Acquire) != 0 && seat.taken().0 == halves(trace);
     all(|seats| seats.iter().filter(is_open).count()).unwrap_or_default()
 }
 

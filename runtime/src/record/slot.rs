@@ -13,6 +13,7 @@ use super::extra::{self, Extra};
 use super::recording::Fault;
 use super::seat::whole;
 use crate::callsite::Callsite;
+use crate::value;
 
 /// One piece of a record.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,14 +58,17 @@ pub(crate) enum Slot {
         start: [u8; FIRST],
     },
     More([u8; NEXT]),
-    /// An error or a panic; its texts are in the slots behind.
+    /// An error or a panic, and the beginning of its message; the rest, and its stacktrace, are in the slots behind.
     Fault {
         at: Ticks,
         error_type: &'static str,
         message: u32,
-        stacktrace: Option<u32>,
+        stacktrace: u32,
+        start: [u8; FAULT],
+        has_stacktrace: bool,
         as_event: bool,
         as_status: bool,
+        as_attribute: bool,
     },
     /// A span that other code made; all of it is in a parcel.
     Whole {
@@ -95,7 +99,7 @@ pub(crate) struct Record<'a> {
     parcels: &'a [Parcel],
 }
 
-/// The head of a record that begins. A slot has its parts and not itself, to be no larger than it must.
+/// The head of a record. A slot has its parts and not itself, to be no larger than it must.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) site: &'static Callsite,
@@ -111,6 +115,7 @@ pub(crate) struct Head {
 
 const FIRST: usize = 40;
 const NEXT: usize = 63;
+const FAULT: usize = 27;
 /// A longer text travels on its own.
 const IN_LINE: usize = 1024;
 /// The texts of an error are longer than most.
@@ -119,10 +124,12 @@ pub(crate) const FAULT_IN_LINE: usize = 16 * 1024;
 const _: () = assert!(size_of::<Slot>() == 64, "a slot is a cache line");
 
 impl Head {
-    #[inline]
-    fn slot(self) -> Slot {
+    /// The head of so many slots, of a span that is over.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
+    pub(crate) fn slot(self, ended: Ticks, following: usize) -> Slot {
         let Self { site, trace, id, parent, started, flags, parent_is_remote, placed } = self;
-        let (ended, following) = (started, 0);
+        let following = u32::try_from(following).unwrap_or(u32::MAX);
         Slot::Span { site, trace, id, parent, started, ended, following, flags, parent_is_remote, placed }
     }
 }
@@ -171,26 +178,6 @@ impl Parcel {
 impl Pieces {
     pub(crate) const fn new() -> Self {
         Self { slots: Vec::new(), parcels: Vec::new() }
-    }
-
-    /// Begins a record. What is in it already was captured before the span had begun, and follows the head.
-    #[inline]
-    pub(crate) fn begin(&mut self, head: Head) {
-        if self.slots.is_empty() {
-            self.slots.push(head.slot());
-        } else {
-            self.slots.insert(0, head.slot());
-        }
-    }
-
-    /// The span of the record is over.
-    #[inline]
-    pub(crate) fn end(&mut self, now: Ticks) {
-        let behind = self.slots.len().saturating_sub(1);
-        if let Some(Slot::Span { ended, following, .. }) = self.slots.first_mut() {
-            *ended = now;
-            *following = u32::try_from(behind).unwrap_or(u32::MAX);
-        }
     }
 
     /// Adds something that travels beside.
@@ -247,20 +234,33 @@ impl Pieces {
         error_type: &'static str,
         (message, stacktrace): (&str, Option<&str>),
         fault: &Fault,
+        as_attribute: bool,
     ) {
+        let (first, rest) = message.as_bytes().split_at(message.len().min(FAULT));
         self.slots.push(Slot::Fault {
             at,
             error_type,
             message: length(message),
-            stacktrace: stacktrace.map(length),
+            stacktrace: stacktrace.map_or(0, length),
+            start: padded(first),
+            has_stacktrace: stacktrace.is_some(),
             as_event: fault.is_new,
             as_status: fault.fails,
+            as_attribute,
         });
-        self.write_bytes(message.as_bytes());
+        self.write_bytes(rest);
         self.write_bytes(stacktrace.unwrap_or_default().as_bytes());
     }
 
+    #[inline]
     fn write_bytes(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.write_more(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn write_more(&mut self, bytes: &[u8]) {
         self.slots.extend(bytes.chunks(NEXT).map(|chunk| Slot::More(padded(chunk))));
     }
 }
@@ -339,6 +339,7 @@ impl<'a> Record<'a> {
             Slot::F64 { key, value } => KeyValue::new(*key, *value),
             Slot::Static { key, value } => KeyValue::new(*key, *value),
             Slot::Text { key, length, start } => KeyValue::new(*key, self.text(*length, start)),
+            Slot::Fault { error_type, as_attribute: true, .. } => error_attribute(error_type),
             _ => return None,
         })
     }
@@ -405,9 +406,13 @@ fn read_fault(
     started: Ticks,
     calendar: &Calendar,
 ) {
-    let &Slot::Fault { at, error_type, message, stacktrace, as_event, as_status } = slot else { return };
-    let message = behind.text(message, &[]);
-    let stacktrace = stacktrace.map(|length| behind.text(length, &[]));
+    let &Slot::Fault { at, error_type, message, stacktrace, ref start, .. } = slot else { return };
+    let &Slot::Fault { has_stacktrace, as_event, as_status, as_attribute, .. } = slot else { return };
+    if as_attribute {
+        span.attributes.push(error_attribute(error_type));
+    }
+    let message = behind.text(message, start);
+    let stacktrace = has_stacktrace.then(|| behind.text(stacktrace, &[]));
     if as_event {
         let exception = crate::exception::attributes(error_type.into(), message.clone(), stacktrace);
         let at = calendar.when_since(Moment::Read(started), Moment::Read(at));
@@ -416,4 +421,8 @@ fn read_fault(
     if as_status {
         extra::set_status(span, Status::error(message));
     }
+}
+
+fn error_attribute(error_type: &'static str) -> KeyValue {
+    KeyValue::new("error.type", value::cut(error_type))
 }

@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SpanData, SpanEvents, SpanLimit
 use super::clock::{self, Moment};
 use super::extra::{Extra, Noted, writing_methods};
 use super::recording::{Parent, deliver, trace_of};
-use super::slot::Pieces;
+use super::slot::{Parcel, Pieces, Slot};
 use super::{Recorder, Sink, lock};
 use crate::console::OpenSpan;
 use crate::own;
@@ -156,9 +156,9 @@ impl Open {
         match &recorder.sink {
             Sink::Capture(captured) => captured.ended(|record| record.push_whole(span)),
             Sink::Exporters(_) => {
-                let mut record = Pieces::new();
-                record.push_whole(span);
-                deliver(pipeline.generation(), &mut record);
+                let head = Slot::whole(&span);
+                let parcels = vec![Parcel::Whole(Box::new(span))];
+                deliver(pipeline.generation(), head, &mut Pieces { slots: Vec::new(), parcels });
             }
         }
     }
