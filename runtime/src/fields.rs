@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use opentelemetry::{KeyValue, Value};
 
-use crate::record::{Fault, Parcel, Pieces, Slot, Ticks};
+use crate::record::{Fault, Parcel, Pieces, Slot};
 use crate::value::{self, Attribute};
 
 /// The attributes of one span, in the order they were captured, and how it failed.
@@ -193,11 +193,11 @@ impl Fields {
     }
 
     /// Keeps an error or a panic whose type is there for ever.
-    pub(crate) fn push_fault(&mut self, at: Ticks, error_type: &'static str, fault: &Fault) {
+    pub(crate) fn push_fault(&mut self, error_type: &'static str, fault: &Fault) {
         let as_attribute = fault.fails && self.has_room();
         let text = |part: &Range<usize>| &self.text[part.clone()];
         let texts = (text(&fault.message), fault.stacktrace.as_ref().map(text));
-        self.pieces.write_fault(at, error_type, texts, fault, as_attribute);
+        self.pieces.write_fault(error_type, texts, fault, as_attribute);
     }
 
     /// Everything captured, as OpenTelemetry has it; nothing of it stays.

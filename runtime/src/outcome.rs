@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use opentelemetry::trace::SpanId;
@@ -247,19 +247,32 @@ const SEEN_OF_ONE: usize = 8;
 #[repr(align(128))]
 struct Part {
     count: AtomicUsize,
+    /// What was kept last, as a number: who fails again and again fails the same way, and needs no lock.
+    last: AtomicU64,
     seen: Mutex<VecDeque<Seen>>,
 }
 
-#[derive(PartialEq, Eq)]
 struct Seen {
     caller: SpanId,
     message: u64,
     error_type: Cow<'static, str>,
 }
 
+impl Seen {
+    /// Itself as a number, as an error's text is one.
+    fn told_by(&self) -> u64 {
+        let caller = u64::from_be_bytes(self.caller.to_bytes());
+        let error_type = match self.error_type {
+            Cow::Borrowed(error_type) => error_type.as_ptr().addr() as u64,
+            Cow::Owned(ref error_type) => told_by(error_type),
+        };
+        mix(mix(caller, self.message), error_type)
+    }
+}
+
 impl Part {
     const fn new() -> Self {
-        Self { count: AtomicUsize::new(0), seen: Mutex::new(VecDeque::new()) }
+        Self { count: AtomicUsize::new(0), last: AtomicU64::new(0), seen: Mutex::new(VecDeque::new()) }
     }
 
     #[inline]
@@ -280,11 +293,12 @@ impl Part {
     }
 
     fn keep(&self, new: Seen) {
+        let told_by = new.told_by();
+        if self.last.load(Ordering::Relaxed) == told_by {
+            return;
+        }
         self.change(|seen| {
-            // Who fails again and again fails the same way.
-            if seen.back() == Some(&new) {
-                return;
-            }
+            self.last.store(told_by, Ordering::Relaxed);
             let of_caller = seen.iter().filter(|seen| seen.caller == new.caller).count();
             let oldest = if of_caller < SEEN_OF_ONE {
                 (seen.len() == SEEN_MOST).then_some(0)
@@ -299,15 +313,16 @@ impl Part {
 
 /// What an error is told by: a number that two texts share only by a chance of one in 2⁶⁴.
 pub(crate) fn told_by(message: &str) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, part: u64| {
-        let wide = u128::from(hash ^ part ^ ODD) * u128::from(ODD | hash << 1 | 1);
-        let [low, high] = [0, 64].map(|shift| (wide >> shift) & u128::from(u64::MAX));
-        u64::try_from(low ^ high).unwrap_or_default()
-    };
     let (parts, rest) = message.as_bytes().as_chunks();
     let hash = parts.iter().fold(message.len() as u64, |hash, part| mix(hash, u64::from_le_bytes(*part)));
     mix(hash, rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte)))
+}
+
+fn mix(hash: u64, part: u64) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let wide = u128::from(hash ^ part ^ ODD) * u128::from(ODD | hash << 1 | 1);
+    let [low, high] = [0, 64].map(|shift| (wide >> shift) & u128::from(u64::MAX));
+    u64::try_from(low ^ high).unwrap_or_default()
 }
 
 /// Keeps an error for the caller of the span that has recorded it.

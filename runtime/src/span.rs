@@ -928,7 +928,7 @@ impl Live {
         let error_type = seen_as.unwrap_or_else(|| failed.error_type.to_cow());
         outcome::remember(self.caller, error_type.clone(), told_by);
         let fails = verdict == Verdict::Fault;
-        self.failed(Fault { error_type, message, stacktrace, is_new, fails });
+        self.failed(&Fault { error_type, message, stacktrace, is_new, fails });
     }
 
     #[cold]
@@ -943,13 +943,13 @@ impl Live {
             let stacktrace = (first && !panic.place.is_empty())
                 .then(|| self.fields.write(|text| text.extend(["at ", panic.place.as_str()])));
             let error_type = "panic".into();
-            self.failed(Fault { error_type, message, stacktrace, is_new: first, fails: true });
+            self.failed(&Fault { error_type, message, stacktrace, is_new: first, fails: true });
         }
         self.end();
     }
 
     /// Records an error or a panic.
-    fn failed(&mut self, fault: Fault) {
+    fn failed(&mut self, fault: &Fault) {
         let Self { span, fields, .. } = self;
         match span {
             Span::Waiting(_) | Span::Without { .. } => {}

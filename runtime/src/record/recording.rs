@@ -96,10 +96,14 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// The same, with its texts.
-    pub(crate) fn exception(self, fields: &Fields) -> Exception {
+    pub(crate) fn exception(&self, fields: &Fields) -> Exception {
         let text = |part: &Range<usize>| fields.text(part).to_owned();
         let Self { error_type, message, stacktrace, .. } = self;
-        Exception { error_type, message: text(&message), stacktrace: stacktrace.as_ref().map(text) }
+        Exception {
+            error_type: error_type.clone(),
+            message: text(message),
+            stacktrace: stacktrace.as_ref().map(text),
+        }
     }
 }
 
@@ -407,13 +411,13 @@ impl Recording {
     }
 
     /// An error or a panic that ends the call.
-    pub(crate) fn fault(&mut self, fields: &mut Fields, fault: Fault) {
+    pub(crate) fn fault(&mut self, fields: &mut Fields, fault: &Fault) {
         let bytes = fault.message.len() + fault.stacktrace.as_ref().map_or(0, Range::len);
         match fault.error_type {
             Cow::Borrowed(error_type)
                 if self.events_alone && bytes <= slot::FAULT_IN_LINE && self.has_room_for_event() =>
             {
-                fields.push_fault(Ticks::now(), error_type, &fault);
+                fields.push_fault(error_type, fault);
             }
             _ => self.odd_fault(fields, fault),
         }
@@ -421,7 +425,7 @@ impl Recording {
 
     /// As `fault`, for what has no constant type, is too long to travel in line, or is to be logged.
     #[cold]
-    fn odd_fault(&mut self, fields: &mut Fields, fault: Fault) {
+    fn odd_fault(&mut self, fields: &mut Fields, fault: &Fault) {
         let (is_new, fails) = (fault.is_new, fault.fails);
         let exception = fault.exception(fields);
         let context = self.span_context(TraceState::NONE);

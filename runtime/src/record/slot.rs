@@ -58,9 +58,9 @@ pub(crate) enum Slot {
         start: [u8; FIRST],
     },
     More([u8; NEXT]),
-    /// An error or a panic, and the beginning of its message; the rest, and its stacktrace, are in the slots behind.
+    /// An error or a panic by which the call ended, and the beginning of its message; the rest, and its stacktrace, are in the
+    /// slots behind.
     Fault {
-        at: Ticks,
         error_type: &'static str,
         message: u32,
         stacktrace: u32,
@@ -115,7 +115,7 @@ pub(crate) struct Head {
 
 const FIRST: usize = 40;
 const NEXT: usize = 63;
-const FAULT: usize = 27;
+const FAULT: usize = 35;
 /// A longer text travels on its own.
 const IN_LINE: usize = 1024;
 /// The texts of an error are longer than most.
@@ -223,14 +223,16 @@ impl Pieces {
             return;
         }
         let (first, rest) = text.as_bytes().split_at(text.len().min(FIRST));
-        self.slots.push(Slot::Text { key, length: length(text), start: padded(first) });
+        self.slots.push(Slot::Text { key, length: length(text), start: [0; FIRST] });
+        if let Some(Slot::Text { start, .. }) = self.slots.last_mut() {
+            start[..first.len()].copy_from_slice(first);
+        }
         self.write_bytes(rest);
     }
 
     /// Writes an error or a panic: its type, and its message and stacktrace.
     pub(crate) fn write_fault(
         &mut self,
-        at: Ticks,
         error_type: &'static str,
         (message, stacktrace): (&str, Option<&str>),
         fault: &Fault,
@@ -238,16 +240,18 @@ impl Pieces {
     ) {
         let (first, rest) = message.as_bytes().split_at(message.len().min(FAULT));
         self.slots.push(Slot::Fault {
-            at,
             error_type,
             message: length(message),
             stacktrace: stacktrace.map_or(0, length),
-            start: padded(first),
+            start: [0; FAULT],
             has_stacktrace: stacktrace.is_some(),
             as_event: fault.is_new,
             as_status: fault.fails,
             as_attribute,
         });
+        if let Some(Slot::Fault { start, .. }) = self.slots.last_mut() {
+            start[..first.len()].copy_from_slice(first);
+        }
         self.write_bytes(rest);
         self.write_bytes(stacktrace.unwrap_or_default().as_bytes());
     }
@@ -383,7 +387,7 @@ fn read_span(head: &Slot, mut record: Record<'_>, calendar: &Calendar, spans: &m
     let Some(span) = spans.last_mut() else { return };
     while let Some(slot) = record.slot() {
         match slot {
-            Slot::Fault { .. } => read_fault(span, slot, &mut record, started, calendar),
+            Slot::Fault { .. } => read_fault(span, slot, &mut record),
             Slot::Parcel => match record.parcel() {
                 Some(Parcel::Attribute(attribute)) => span.attributes.push((**attribute).clone()),
                 Some(Parcel::Extra(extra)) => {
@@ -399,14 +403,8 @@ fn read_span(head: &Slot, mut record: Record<'_>, calendar: &Calendar, spans: &m
     }
 }
 
-fn read_fault(
-    span: &mut SpanData,
-    slot: &Slot,
-    behind: &mut Record<'_>,
-    started: Ticks,
-    calendar: &Calendar,
-) {
-    let &Slot::Fault { at, error_type, message, stacktrace, ref start, .. } = slot else { return };
+fn read_fault(span: &mut SpanData, slot: &Slot, behind: &mut Record<'_>) {
+    let &Slot::Fault { error_type, message, stacktrace, ref start, .. } = slot else { return };
     let &Slot::Fault { has_stacktrace, as_event, as_status, as_attribute, .. } = slot else { return };
     if as_attribute {
         span.attributes.push(error_attribute(error_type));
@@ -415,8 +413,8 @@ fn read_fault(
     let stacktrace = has_stacktrace.then(|| behind.text(stacktrace, &[]));
     if as_event {
         let exception = crate::exception::attributes(error_type.into(), message.clone(), stacktrace);
-        let at = calendar.when_since(Moment::Read(started), Moment::Read(at));
-        span.events.events.push(Event::new("exception", at, exception, 0));
+        // It is what ended the span.
+        span.events.events.push(Event::new("exception", span.end_time, exception, 0));
     }
     if as_status {
         extra::set_status(span, Status::error(message));
