@@ -8,6 +8,7 @@ mod fault;
 mod guard;
 mod heed;
 mod install;
+mod judge;
 mod name;
 #[cfg(any(feature = "otlp", feature = "zipkin"))]
 #[cfg_attr(

@@ -3,9 +3,10 @@
 //! Each variable is judged here, so that what is wrong is told with its name; what is left to go wrong, such as a key that
 //! does not fit its certificate, is the exporter's to say.
 
-use super::environment::{Told, Variables, milliseconds};
+use super::environment::{Told, Variables};
 use super::explanation::Origin;
 use super::exporter::{Exporter, Said};
+use super::judge::milliseconds;
 use crate::transport::{Misconfigured, Options};
 
 /// An exporter that the environment names, before it is built.
@@ -38,7 +39,7 @@ pub(super) fn directly(variables: &mut Variables<'_>) {
 
 #[cfg(feature = "zipkin")]
 pub(super) fn zipkin(variables: &mut Variables<'_>) -> Network {
-    use super::environment::Judge;
+    use super::judge::Judge;
     use crate::zipkin::{Zipkin, local, place};
 
     let endpoint =
@@ -57,7 +58,7 @@ pub(super) use otlp::{jaeger, otlp};
 mod otlp {
     use super::{Network, Options, Origin, Said, Told, Variables, milliseconds, said};
     use crate::otlp::{Encoding, JAEGER, OTLP, Otlp, Place, modern};
-    use crate::setup::environment::{Judge, decoded, members, truth};
+    use crate::setup::judge::{Judge, decoded, members, truth};
     use crate::setup::name::remedy;
     use crate::transport::{Address, is_header};
 
