@@ -6,12 +6,11 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use opentelemetry::global::BoxedTracer;
+use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
 use crate::control::Verdict;
-use crate::pipeline::Pipeline;
 
 /// A place that makes spans: name, kind, scope and source position.
 ///
@@ -126,17 +125,20 @@ impl Callsite {
         &self.found().scope
     }
 
-    /// This place's tracer in the given pipeline, looked up once per pipeline and not per call.
-    pub(crate) fn tracer(&self, pipeline: &Arc<Pipeline>) -> Arc<BoxedTracer> {
+    /// This place's tracer of another provider, looked up once for the pipeline of that generation and not for each call.
+    pub(crate) fn tracer(
+        &self,
+        generation: u64,
+        provider: &(dyn ObjectSafeTracerProvider + Send + Sync),
+    ) -> Arc<BoxedTracer> {
         let cached = &self.found().tracer;
-        if let Some((generation, tracer)) = &*cached.read().unwrap_or_else(PoisonError::into_inner)
-            && *generation == pipeline.generation()
+        if let Some((of, tracer)) = &*cached.read().unwrap_or_else(PoisonError::into_inner)
+            && *of == generation
         {
             return Arc::clone(tracer);
         }
-        let tracer = Arc::new(pipeline.tracer(self.scope().clone()));
-        *cached.write().unwrap_or_else(PoisonError::into_inner) =
-            Some((pipeline.generation(), Arc::clone(&tracer)));
+        let tracer = Arc::new(BoxedTracer::new(provider.boxed_tracer(self.scope().clone())));
+        *cached.write().unwrap_or_else(PoisonError::into_inner) = Some((generation, Arc::clone(&tracer)));
         tracer
     }
 

@@ -30,8 +30,6 @@ type Log = Box<dyn Fn(&SpanContext, Vec<KeyValue>) + Send + Sync>;
 pub(crate) struct Exceptions {
     signal: Signal,
     log: Option<Log>,
-    /// What is taken out of log records; span events are scrubbed on their own way.
-    pub(crate) scrubber: Arc<Scrubber>,
 }
 
 /// Whether what the environment says of exceptions was done.
@@ -79,6 +77,16 @@ impl Exceptions {
         }));
     }
 
+    /// Takes out of log records what is to be taken out; span events are scrubbed on their own way.
+    pub(crate) fn scrubbed(mut self, scrubber: Arc<Scrubber>) -> Self {
+        self.log = self.log.map(|log| -> Log {
+            Box::new(move |span, attributes| {
+                log(span, attributes.into_iter().map(|attribute| scrubber.shown(attribute)).collect());
+            })
+        });
+        self
+    }
+
     /// Does what the environment variable says, or says why not.
     pub(crate) fn read(mut self, opt_in: &str) -> (Self, Heeded) {
         // The variable is a list shared by conventions, of which unknown ones are to be ignored.
@@ -116,8 +124,7 @@ impl Exceptions {
     pub(crate) fn log(&self, span: &SpanContext, exception: &Exception) -> bool {
         if let (Signal::Log | Signal::Both, Some(log)) = (self.signal, &self.log) {
             let Exception { error_type, message, stacktrace } = exception.clone();
-            let attributes = attributes(error_type, message, stacktrace).into_iter();
-            log(span, attributes.map(|attribute| self.scrubber.shown(attribute)).collect());
+            log(span, attributes(error_type, message, stacktrace));
         }
         self.signal != Signal::Log
     }

@@ -67,7 +67,7 @@ impl Builder {
         }
         diagnostics::set_level(self.log_level);
         self.read_exceptions();
-        self.exceptions.scrubber = Arc::clone(&self.scrubber);
+        self.exceptions = std::mem::take(&mut self.exceptions).scrubbed(Arc::clone(&self.scrubber));
         let resource = self.whole_resource();
         let explanation = self.explain(Explanation::new(true, origin), &resource);
         let attributes = resource.into_iter().map(|(key, (value, _))| KeyValue::new(key, value));

@@ -236,7 +236,7 @@ impl Live {
             timing.started = Instant::now();
         }
         match pipeline.provider() {
-            Provider::Foreign(_) => {
+            Provider::Foreign(provider) => {
                 let mut builder = SpanBuilder::from_name(self.site.name).with_kind(self.site.kind.clone());
                 if !self.fields.is_empty() {
                     builder = builder.with_attributes(self.fields.take());
@@ -244,7 +244,8 @@ impl Live {
                 if !links.is_empty() {
                     builder = builder.with_links(links);
                 }
-                let span = self.site.tracer(&pipeline).build_with_context(builder, &seen);
+                let tracer = self.site.tracer(pipeline.generation(), &**provider);
+                let span = tracer.build_with_context(builder, &seen);
                 let cx = cx.with_span(span);
                 self.records = cx.span().is_recording();
                 self.span = Span::Foreign { pipeline, cx, placed: false };
