@@ -260,7 +260,7 @@ struct Seen {
 
 impl Seen {
     /// Itself as a number, as an error's text is one.
-    fn told_by(&self) -> u64 {
+    fn number(&self) -> u64 {
         let caller = u64::from_be_bytes(self.caller.to_bytes());
         let error_type = match self.error_type {
             Cow::Borrowed(error_type) => error_type.as_ptr().addr() as u64,
@@ -289,16 +289,17 @@ impl Part {
         let Some(mut seen) = lock(&self.seen) else { return R::default() };
         let result = change(&mut seen);
         self.count.store(seen.len(), Ordering::Relaxed);
+        // Behind that, and before anyone else is let in: who sees this one as the last finds it in its place.
+        let last = seen.back().map_or(0, Seen::number);
+        self.last.store(last, Ordering::Release);
         result
     }
 
     fn keep(&self, new: Seen) {
-        let told_by = new.told_by();
-        if self.last.load(Ordering::Relaxed) == told_by {
+        if self.last.load(Ordering::Acquire) == new.number() {
             return;
         }
         self.change(|seen| {
-            self.last.store(told_by, Ordering::Relaxed);
             let of_caller = seen.iter().filter(|seen| seen.caller == new.caller).count();
             let oldest = if of_caller < SEEN_OF_ONE {
                 (seen.len() == SEEN_MOST).then_some(0)
@@ -507,5 +508,42 @@ impl<'a, R> Other<'a, R> {
     #[expect(clippy::unused_self, reason = "found by the same method call as the steps before it")]
     pub fn end(&self, call: Call, _: Verdict) {
         call.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use opentelemetry::trace::SpanId;
+
+    use super::{forget, remember, seen_in_child};
+
+    #[test]
+    fn what_another_thread_keeps_at_the_same_time_is_seen() {
+        const ROUNDS: u64 = 20_000;
+        let [together, over] = [(); 2].map(|()| Barrier::new(2));
+        let missed = AtomicUsize::new(0);
+        let fails = |forgets: bool| {
+            for round in 1..=ROUNDS {
+                // Spans of one part.
+                let caller = SpanId::from(round << 8 | 7);
+                together.wait();
+                remember(caller, "refused".into(), 42);
+                if seen_in_child(caller, 42).is_none() {
+                    missed.fetch_add(1, Ordering::Relaxed);
+                }
+                over.wait();
+                if forgets {
+                    forget(caller);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| fails(true));
+            scope.spawn(|| fails(false));
+        });
+        assert_eq!(missed.into_inner(), 0);
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
 use traced::opentelemetry::trace::{
     Link, Span, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
+    get_active_span,
 };
 use traced::opentelemetry::{Context, KeyValue, Value, global};
 use traced::{Builder, Stats, traced};
@@ -694,4 +695,33 @@ fn what_is_kept_and_what_is_not_is_counted_right() {
     let stats = tracing.stats();
     assert!(adds_up(&stats), "{stats:?}");
     assert_eq!((stats.started, stats.exported, keeps.count()), (50, 50, 50));
+}
+
+#[test]
+fn what_is_not_kept_says_its_own_trace_also_where_nothing_can_be_attached() {
+    #[traced]
+    fn other() {}
+    #[traced]
+    fn below() -> (Option<TraceId>, Option<SpanId>) {
+        (traced::trace_id(), traced::span_id())
+    }
+    #[traced]
+    fn refused() -> [(Option<TraceId>, Option<SpanId>); 2] {
+        [(traced::trace_id(), traced::span_id()), below()]
+    }
+    let judge = judge(|asked| keep_if(asked.name != "refused"));
+    let asked = judge.clone();
+    let (said, spans) = exported_by(
+        |builder| builder.sampler(Sampler::ParentBased(Box::new(judge))),
+        || {
+            // What it has used is used again.
+            thread::spawn(other).join().unwrap();
+            get_active_span(|_| refused())
+        },
+    );
+    let [(trace, span), (trace_below, _)] = said;
+    let own = asked.asked().iter().find(|asked| asked.name == "refused").unwrap().trace;
+    assert_eq!((trace, trace_below), (Some(own), Some(own)));
+    assert!(span.is_some_and(|span| span != SpanId::INVALID));
+    assert_eq!(spans.0.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["other"]);
 }

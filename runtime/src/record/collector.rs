@@ -150,6 +150,8 @@ impl Totals {
 struct Rings {
     readers: Vec<Reader>,
     late: Pile,
+    /// Those that come from no ring, and have no place there to give back.
+    late_strays: Batch,
 }
 
 /// Who waits for an answer.
@@ -319,6 +321,7 @@ impl Collector {
             let stops = requests.iter().any(|request| request.stop.is_some());
             if stops {
                 self.hand_out_all(std::mem::take(&mut rings.late));
+                self.push(std::mem::take(&mut rings.late_strays));
             }
             for request in requests {
                 self.answer(request);
@@ -334,22 +337,21 @@ impl Collector {
 
     /// Moves everything out of the rings, and says whether there was anything.
     ///
-    /// A root goes out behind all of its trace that ended before it, on whatever threads: exporters that look at traces
+    /// A root goes out behind all that is below it and ended before it, on whatever threads: exporters that look at traces
     /// can rely on that. So roots go last, and one that came while the rings were looked at waits for the next sweep, since
     /// what is below it may be in a ring that was empty when it was looked at.
     fn sweep(&self, rings: &mut Rings) -> bool {
-        let Rings { readers, late } = rings;
-        let mut roots = std::mem::take(late);
-        for reader in readers.iter_mut() {
+        self.take_up(&mut rings.readers);
+        for reader in &mut rings.readers {
             // Asked first: what is written before the thread lets go is seen behind.
             reader.is_abandoned = reader.ring.is_abandoned();
             reader.seen = reader.ring.slots();
         }
-        // Behind that: what is below the roots seen may be in rings that were added meanwhile, whose own roots wait.
-        if let Some(mut added) = lock(&self.added) {
-            readers.append(&mut added);
-        }
-        let mut came = !roots.is_empty();
+        // What is below the roots seen may be in rings that were added meanwhile, whose own roots wait.
+        self.take_up(&mut rings.readers);
+        let Rings { readers, late, late_strays } = rings;
+        let (mut roots, stray_roots) = (std::mem::take(late), std::mem::take(late_strays));
+        let mut came = !roots.is_empty() || stray_roots.spans > 0;
         let mut batch = Batch::default();
         for reader in readers.iter_mut() {
             came |= self.empty(reader, &mut batch, &mut roots, late);
@@ -361,16 +363,25 @@ impl Collector {
             !reader.is_abandoned
         });
         self.hand_out(batch);
-        // They hold no place in the rings, and so give none back.
         let mut stray = Batch::default();
         for record in lock(&self.stray).map(|mut stray| std::mem::take(&mut *stray)).unwrap_or_default() {
-            stray.add([&record.slots, &[]], &mut record.parcels.into_iter());
+            let is_root = record.slots.first().is_some_and(Slot::is_root);
+            let pile = if is_root { &mut *late_strays } else { &mut stray };
+            pile.add([&record.slots, &[]], &mut record.parcels.into_iter());
+            came = true;
         }
-        came |= stray.spans > 0;
         self.push(stray);
         self.hand_out_all(roots);
+        self.push(stray_roots);
         self.bury();
         came
+    }
+
+    /// Takes up rings that were added.
+    fn take_up(&self, readers: &mut Vec<Reader>) {
+        if let Some(mut added) = lock(&self.added) {
+            readers.append(&mut added);
+        }
     }
 
     /// Says that spans are lost for want of room, if they are.

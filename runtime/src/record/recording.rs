@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
 
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
-use super::seat::{Handle, Seat, halves, number, whole};
+use super::seat::{Handle, Seat, Seated, halves, number, whole};
 use super::slot::{self, Head, Parcel, Pieces, Slot};
 use super::{Recorder, Sink};
 use crate::callsite::Callsite;
@@ -66,11 +66,11 @@ impl Leaf {
     /// Whether nothing was made current since.
     #[inline]
     pub(crate) fn is_innermost(&self, cx: &Context) -> bool {
-        self.is_over(cx.span().span_context())
+        self.stands_over(cx.span().span_context())
     }
 
     #[inline]
-    pub(crate) fn is_over(&self, span: &SpanContext) -> bool {
+    pub(crate) fn stands_over(&self, span: &SpanContext) -> bool {
         self.over == span.span_id()
     }
 
@@ -125,6 +125,7 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Recording {
     /// The capture it belongs to; without one, it goes to what is installed.
     capture: Option<Arc<Pipeline>>,
+    /// The pipeline of which the next three are, and the limit of the fields that this goes with; zero is none's.
     generation: u64,
     placed: bool,
     events_alone: bool,
@@ -171,8 +172,9 @@ impl Recording {
     /// Where the span stands, if it is a leaf.
     pub(crate) fn leaf(&self) -> Option<Leaf> {
         let over = self.over?;
-        let (trace, ..) = self.seat.taken();
-        let span = Parent { trace: whole(trace), id: self.id, flags: self.flags, is_remote: false };
+        let Seated { trace, parent, .. } = self.seat.seated();
+        let id = if self.id == SpanId::INVALID { SpanId::from(parent) } else { self.id };
+        let span = Parent { trace: whole(trace), id, flags: self.flags, is_remote: false };
         Some(Leaf { span, seat: self.seat, over })
     }
 
@@ -229,7 +231,7 @@ impl Recording {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
     fn head(&self, site: &'static Callsite) -> Head {
-        let (trace, parent, started) = self.seat.taken();
+        let Seated { trace, parent, started } = self.seat.seated();
         let Self { id, flags, parent_is_remote, placed, .. } = *self;
         Head { site, trace, id: number(id), parent, started, flags, parent_is_remote, placed }
     }
@@ -278,8 +280,8 @@ impl Recording {
 
     #[inline]
     fn span_context(&self, trace_state: TraceState) -> SpanContext {
-        let (trace, ..) = self.seat.taken();
-        SpanContext::new(whole(trace), self.id, self.flags, false, trace_state)
+        let trace = whole(self.seat.seated().trace);
+        SpanContext::new(trace, self.id, self.flags, false, trace_state)
     }
 
     /// Makes the context with the span, over that of its parent.
@@ -364,17 +366,17 @@ impl Recording {
 
     /// There is no span; what is called from here learns that it is not to be sampled.
     fn drop_out(&mut self, cx: &Context, trace: TraceId, trace_state: TraceState) {
-        self.over = None;
+        (self.over, self.id, self.flags) = (None, SpanId::INVALID, TraceFlags::NOT_SAMPLED);
         let parent = cx.span();
         let parent = parent.span_context();
         let is_said =
             parent.trace_id() == trace && !parent.is_sampled() && *parent.trace_state() == trace_state;
+        let id = if is_said { parent.span_id() } else { own::span_id() };
+        self.seat.stand_for(trace, id);
         self.context = Some(if is_said {
             cx.clone()
         } else {
-            let flags = TraceFlags::default();
-            let context = SpanContext::new(trace, own::span_id(), flags, false, trace_state);
-            cx.with_remote_span_context(context)
+            cx.with_remote_span_context(SpanContext::new(trace, id, self.flags, false, trace_state))
         });
     }
 

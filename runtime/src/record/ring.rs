@@ -94,39 +94,44 @@ impl Writer {
 
     /// Writes a record: its head, which is made where it stays, and what is behind, of which nothing is left.
     ///
-    /// A head that was put together elsewhere would be read in larger parts than it was written in just now, and a processor
-    /// waits for that.
+    /// A head that was put together elsewhere would be read in larger parts than it was written in just now, which a processor
+    /// cannot forward from one to the other: it waits until all is written.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
+    #[expect(clippy::inline_always, reason = "a head is made where it stays")]
     pub(crate) fn write(&mut self, behind: &mut Pieces, head: impl FnOnce(usize) -> Slot) {
         let following = behind.slots.len();
         let is_ready =
             behind.parcels.is_empty() && self.collector.takes() && self.ring.cached_slots() > following;
-        if is_ready || self.is_ready_after_all(behind) {
-            self.put(head, &behind.slots);
-            self.pushed();
+        if is_ready || self.make_ready(behind) {
+            if self.put(head, &behind.slots) {
+                self.pushed();
+            } else {
+                self.gauge.no_room.add(1);
+            }
         }
         behind.clear();
     }
 
+    /// Writes slots, for which there is room.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
-    fn put(&mut self, head: impl FnOnce(usize) -> Slot, behind: &[Slot]) {
-        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return };
+    #[expect(clippy::inline_always, reason = "as `write`")]
+    fn put(&mut self, head: impl FnOnce(usize) -> Slot, behind: &[Slot]) -> bool {
+        let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return false };
         let (near, far) = room.as_mut_slices();
-        if let Some((place, near)) = near.split_first_mut() {
-            *place = head(behind.len());
-            for (place, slot) in near.iter_mut().chain(far).zip(behind) {
-                *place = *slot;
-            }
+        let Some((place, near)) = near.split_first_mut() else { return false };
+        *place = head(behind.len());
+        for (place, slot) in near.iter_mut().chain(far).zip(behind) {
+            *place = *slot;
         }
         room.commit_all();
+        true
     }
 
-    /// Makes room for a record, if it can be had, and sends what goes beside its slots.
+    /// Makes room for a record, and sends what goes beside its slots. What there is no room for, or no time any more, is
+    /// counted.
     #[cold]
     #[inline(never)]
-    fn is_ready_after_all(&mut self, behind: &mut Pieces) -> bool {
+    fn make_ready(&mut self, behind: &mut Pieces) -> bool {
         if !self.collector.takes() {
             self.gauge.too_late.add(1);
             return false;
@@ -141,9 +146,10 @@ impl Writer {
 
     /// Writes what goes beside, if there are so many bytes.
     fn send_parcels(&mut self, behind: &mut Pieces) -> bool {
+        let Ok(room) = self.parcels.write_chunk_uninit(behind.parcels.len()) else { return false };
         let bytes = behind.parcels.iter().map(Parcel::heap).sum();
         let is_taken = bytes == 0 || self.collector.reserve(bytes);
-        if is_taken && let Ok(room) = self.parcels.write_chunk_uninit(behind.parcels.len()) {
+        if is_taken {
             room.fill_from_iter(behind.parcels.drain(..));
         }
         is_taken

@@ -1,7 +1,7 @@
 //! Where an open span can be found by others: code that holds its context, and whoever asks what is open.
 //!
-//! The span itself belongs to its call, and nobody else touches it. Its context holds a `Handle`, which knows a seat
-//! and the span's id. What is written through the handle (seldom) is left at the seat, and the call takes it up when
+//! The span itself belongs to its call, and nobody else touches it; its trace, its parent and its beginning are written here
+//! alone, for its call too. Its context holds a `Handle`, which knows a seat and the span's id. What is written through the handle (seldom) is left at the seat, and the call takes it up when
 //! it is over. Seats are never freed and always used again: there are as many as spans were ever open at once.
 
 use std::borrow::Cow;
@@ -35,6 +35,14 @@ pub(crate) struct Seat {
     /// Whether something was left here.
     left: AtomicBool,
     notes: Mutex<Notes>,
+}
+
+/// What a seat says of its span.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seated {
+    pub(crate) trace: [u64; 2],
+    pub(crate) parent: u64,
+    pub(crate) started: Ticks,
 }
 
 /// What others have written, and to which span.
@@ -101,11 +109,22 @@ impl Seat {
         self.span.store(head.id, Ordering::Release);
     }
 
-    /// The trace of the span that has it, its parent, and when it began.
+    /// A call has no span of its own, and what it calls belongs to another one, which is not recorded.
+    pub(crate) fn stand_for(&self, trace: TraceId, parent: SpanId) {
+        let [high, low] = halves(trace);
+        self.trace[0].store(high, Ordering::Relaxed);
+        self.trace[1].store(low, Ordering::Relaxed);
+        self.parent.store(number(parent), Ordering::Relaxed);
+    }
+
+    /// What was said last.
     #[inline]
-    pub(crate) fn taken(&self) -> ([u64; 2], u64, Ticks) {
-        let trace = [self.trace[0].load(Ordering::Relaxed), self.trace[1].load(Ordering::Relaxed)];
-        (trace, self.parent.load(Ordering::Relaxed), Ticks(self.started.load(Ordering::Relaxed)))
+    pub(crate) fn seated(&self) -> Seated {
+        Seated {
+            trace: [self.trace[0].load(Ordering::Relaxed), self.trace[1].load(Ordering::Relaxed)],
+            parent: self.parent.load(Ordering::Relaxed),
+            started: Ticks(self.started.load(Ordering::Relaxed)),
+        }
     }
 
     /// The span is over: what is written from now on is lost.
@@ -162,7 +181,7 @@ impl Seat {
         if span == 0 || self.pipeline.load(Ordering::Relaxed) != pipeline {
             return None;
         }
-        let (trace, _, started) = self.taken();
+        let Seated { trace, started, .. } = self.seated();
         let (trace, started) = (whole(trace), clock::calendar().time(started));
         let name = callsite::numbered(self.site.load(Ordering::Relaxed))?.name;
         // Another one may have come while this was read.
@@ -182,8 +201,9 @@ pub(crate) fn open(pipeline: u64) -> Vec<OpenSpan> {
 
 /// How many spans of a trace are open.
 pub(crate) fn open_in(trace: TraceId) -> usize {
-    let is_open =
-        |seat: &&&'static Seat| seat.span.load(Ordering::Acquire) != 0 && seat.taken().0 == halves(trace);
+    let is_open = |seat: &&&'static Seat| {
+        seat.span.load(Ordering::Acquire) != 0 && seat.seated().trace == halves(trace)
+    };
     all(|seats| seats.iter().filter(is_open).count()).unwrap_or_default()
 }
 

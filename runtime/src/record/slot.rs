@@ -113,6 +113,7 @@ pub(crate) struct Head {
     pub(crate) placed: bool,
 }
 
+/// How many bytes of a text are in its slot, in each slot behind, and in the slot of a failure: what fills a cache line.
 const FIRST: usize = 40;
 const NEXT: usize = 63;
 const FAULT: usize = 35;
@@ -124,7 +125,7 @@ pub(crate) const FAULT_IN_LINE: usize = 16 * 1024;
 const _: () = assert!(size_of::<Slot>() == 64, "a slot is a cache line");
 
 impl Head {
-    /// The head of so many slots, of a span that is over.
+    /// The head of so many slots, of a span that is over by then.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a slot is made where it stays")]
     pub(crate) fn slot(self, ended: Ticks, following: usize) -> Slot {
@@ -404,8 +405,19 @@ fn read_span(head: &Slot, mut record: Record<'_>, calendar: &Calendar, spans: &m
 }
 
 fn read_fault(span: &mut SpanData, slot: &Slot, behind: &mut Record<'_>) {
-    let &Slot::Fault { error_type, message, stacktrace, ref start, .. } = slot else { return };
-    let &Slot::Fault { has_stacktrace, as_event, as_status, as_attribute, .. } = slot else { return };
+    let &Slot::Fault {
+        error_type,
+        message,
+        stacktrace,
+        ref start,
+        has_stacktrace,
+        as_event,
+        as_status,
+        as_attribute,
+    } = slot
+    else {
+        return;
+    };
     if as_attribute {
         span.attributes.push(error_attribute(error_type));
     }

@@ -88,6 +88,7 @@ fn may_be_secret(key: &str) -> bool {
 /// The words stand apart by signs or as `camelCase`. A secret's name counts wherever it stands, unless the word behind it
 /// says that it is not the secret itself: `token_count`, `password.length`.
 pub(crate) fn secret(key: &str) -> Option<&'static str> {
+    debug_assert!(may_be_secret(key) || by_words(key).is_none(), "{key}");
     if may_be_secret(key) { by_words(key) } else { None }
 }
 

@@ -119,7 +119,7 @@ impl Builder {
     }
 
     /// How many bytes of finished spans may wait: for each exporter, and together in the rings of all threads. Newer spans
-    /// are dropped and counted. A thread has a ring of 16 kB in any case, and of 8 MB at most, which it keeps. Default 64 MB.
+    /// are dropped and counted. A thread has a ring of 20 kB in any case, and of 10 MB at most, which it keeps. Default 64 MB.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.origins.say(Setting::Buffer, Origin::Code);
         self.capacity.bytes = bytes;

@@ -43,7 +43,7 @@ impl Live {
             }
             let span = cx.span();
             let parent = match leaves.last() {
-                Some(leaf) if leaf.is_over(span.span_context()) => Some(leaf.span),
+                Some(leaf) if leaf.stands_over(span.span_context()) => Some(leaf.span),
                 _ => Parent::of(span.span_context()),
             };
             match home.sampler.decide(parent, cx) {

@@ -86,13 +86,15 @@ impl Http {
         if limit < self.timeout {
             request = request.config().timeout_global(Some(limit)).build();
         }
-        match request.send(body) {
+        let sent = match request.send(body) {
             Ok(answer) => read(answer, format),
-            Err(error) => {
-                self.names.forget();
-                failed(&error, limit, &self.hint)
-            }
+            Err(error) => failed(&error, limit, &self.hint),
+        };
+        if !matches!(sent, Sent::Taken | Sent::Partly { .. }) {
+            // It may be somewhere else by now.
+            self.names.forget();
         }
+        sent
     }
 }
 

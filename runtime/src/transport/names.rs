@@ -1,7 +1,7 @@
 //! Where a receiver is, asked once and not for every request.
 //!
 //! `ureq` looks a name up before it looks for a connection that it has, and on a thread of its own for each, to be able to
-//! give up. What was found serves until a request fails, and for a minute at most: who waits for spans may move.
+//! give up. What was found serves until spans are not taken there, and for a minute at most: who waits for them may move.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
