@@ -29,6 +29,8 @@ const LONG: Duration = Duration::from_millis(100);
 const NOTE: Duration = Duration::from_secs(1);
 /// About how many slots go to the exporters in one piece, and about how many bytes beside them.
 const BATCH: usize = 4096;
+/// How many slots most records have at most: by so many a batch is more than full.
+const OVER: usize = 64;
 const BESIDE: usize = 1 << 20;
 
 /// Records, one behind the other.
@@ -51,6 +53,21 @@ impl Batch {
             }
         }
         self.spans += 1;
+    }
+
+    /// Makes room for so many slots more, or for as many as make it full.
+    fn expect(&mut self, more: usize) {
+        let slots = &mut self.pieces.slots;
+        slots.reserve_exact((slots.len() + more).min(BATCH + OVER).saturating_sub(slots.len()));
+    }
+
+    /// Gives back room that is not used, where that is much: it may wait for long, and is copied for it.
+    fn fit(&mut self) {
+        let Pieces { slots, parcels } = &mut self.pieces;
+        if slots.len() < slots.capacity() / 2 {
+            slots.shrink_to_fit();
+        }
+        parcels.shrink_to_fit();
     }
 
     /// Whether there is enough in it for a piece.
@@ -393,18 +410,41 @@ impl Collector {
         lost > 0
     }
 
-    /// Moves what is in a ring to where it belongs.
+    /// Moves what is in a ring to where it belongs: a piece after the other, so that its thread soon has room again.
     fn empty(&self, reader: &mut Reader, batch: &mut Batch, roots: &mut Pile, late: &mut Pile) -> bool {
         let slots = reader.ring.slots();
-        let Ok(chunk) = reader.ring.read_chunk(slots) else { return false };
+        let mut left = slots;
+        while left > 0 {
+            let first = reader.ring.peek().map_or(1, Slot::record);
+            let moved = self.empty_piece(reader, left.min(BATCH.max(first)), batch, roots, late);
+            reader.seen = reader.seen.saturating_sub(moved);
+            left -= moved;
+        }
+        slots > 0
+    }
+
+    /// Moves the records that are wholly in so many slots, and says how many slots they have.
+    fn empty_piece(
+        &self,
+        reader: &mut Reader,
+        slots: usize,
+        batch: &mut Batch,
+        roots: &mut Pile,
+        late: &mut Pile,
+    ) -> usize {
+        let Ok(chunk) = reader.ring.read_chunk(slots) else { return slots };
         let (first, second) = chunk.as_slices();
         // The parcels of what is in the chunk were written before it.
         let mut parcels = std::iter::from_fn(|| reader.parcels.pop().ok());
         let mut place = 0;
-        batch.pieces.slots.reserve(slots.min(BATCH));
+        batch.expect(slots);
         while let Some(head) = first.get(place).or_else(|| second.get(place.checked_sub(first.len())?)) {
             // Whoever writes a record writes all of it at once, so what follows a head belongs to it.
-            let behind = (place + head.record()).min(slots);
+            let behind = place + head.record();
+            if behind > slots && place > 0 {
+                break;
+            }
+            let behind = behind.min(slots);
             let near = &first[place.min(first.len())..behind.min(first.len())];
             let far = &second[place.saturating_sub(first.len())..behind.saturating_sub(first.len())];
             match head.is_root() {
@@ -414,12 +454,12 @@ impl Collector {
             }
             if batch.is_full() {
                 self.hand_out(std::mem::take(batch));
-                batch.pieces.slots.reserve((slots - behind).min(BATCH));
+                batch.expect(slots - behind);
             }
             place = behind;
         }
-        chunk.commit_all();
-        slots > 0
+        chunk.commit(place);
+        place
     }
 
     fn hand_out_all(&self, pile: Pile) {
@@ -438,9 +478,7 @@ impl Collector {
 
     fn push(&self, mut batch: Batch) {
         if batch.spans > 0 {
-            // It may wait for long.
-            batch.pieces.slots.shrink_to_fit();
-            batch.pieces.parcels.shrink_to_fit();
+            batch.fit();
             self.outlet.push(batch);
         }
     }

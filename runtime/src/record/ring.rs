@@ -15,9 +15,11 @@ use super::slot::{Parcel, Pieces, Slot};
 /// The slots of a thread's first ring, and of its last.
 const SMALLEST: usize = 256;
 const LARGEST: usize = 131_072;
-/// From this size on, a ring that is half full wakes the collector; a smaller one can still grow, and the collector
-/// comes by itself.
+/// From this size on, so many slots in a ring wake the collector, and it is looked at again after so many more: it may take
+/// milliseconds until it runs. A smaller ring can still grow, and the collector comes by itself.
 const WAKES: usize = 65_536;
+const MANY: usize = 16_384;
+const MORE: usize = 4_096;
 const GROWTH: usize = 4;
 
 /// A number that one thread writes and others read.
@@ -53,8 +55,8 @@ pub(crate) struct Writer {
     parcels: Producer<Parcel>,
     gauge: Arc<Gauge>,
     collector: Arc<Collector>,
-    /// Whether the collector has been woken for what is in the ring.
-    woken: bool,
+    /// With less room than this, the ring is to be looked at.
+    alarm: usize,
 }
 
 /// The collector's end of a ring.
@@ -68,6 +70,11 @@ pub(crate) struct Reader {
     pub(crate) is_abandoned: bool,
 }
 
+/// The room of a ring of that size in which there is too much to wait any longer.
+fn alarm(slots: usize) -> usize {
+    if slots < WAKES { 0 } else { slots - MANY }
+}
+
 fn bytes(slots: usize) -> usize {
     slots * (size_of::<Slot>() + size_of::<Parcel>())
 }
@@ -77,7 +84,7 @@ impl Writer {
         let gauge = collector.gauge();
         // The first ring is there whatever the budget: without it, nothing would ever come from this thread.
         let (ring, parcels) = collector.ring(SMALLEST, 0);
-        Self { ring, parcels, gauge, collector, woken: false }
+        Self { ring, parcels, gauge, collector, alarm: alarm(SMALLEST) }
     }
 
     /// Counts a span that starts here.
@@ -99,17 +106,15 @@ impl Writer {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a head is made where it stays")]
     pub(crate) fn write(&mut self, behind: &mut Pieces, head: impl FnOnce(usize) -> Slot) {
-        let following = behind.slots.len();
-        let is_ready =
-            behind.parcels.is_empty() && self.collector.takes() && self.ring.cached_slots() > following;
-        if is_ready || self.make_ready(behind) {
-            if self.put(head, &behind.slots) {
-                self.pushed();
-            } else {
-                self.gauge.no_room.add(1);
-            }
+        let (following, room) = (behind.slots.len(), self.ring.cached_slots());
+        let is_ready = behind.parcels.is_empty() && self.collector.takes() && room > following;
+        if (is_ready || self.make_ready(behind)) && !self.put(head, &behind.slots) {
+            self.gauge.no_room.add(1);
         }
         behind.clear();
+        if room < self.alarm {
+            self.look();
+        }
     }
 
     /// Writes slots, for which there is room.
@@ -137,6 +142,8 @@ impl Writer {
             return false;
         }
         let is_ready = self.has_room(1 + behind.slots.len()) && self.send_parcels(behind);
+        // The ring was looked at, or is another one.
+        self.alarm = alarm(self.ring.buffer().capacity());
         if !is_ready {
             self.gauge.no_room.add(1);
             self.collector.wake();
@@ -161,22 +168,16 @@ impl Writer {
         self.ring.cached_slots() >= slots || self.ring.slots() >= slots || self.grow(slots)
     }
 
-    #[inline]
-    fn pushed(&mut self) {
-        let slots = self.ring.buffer().capacity();
-        if slots >= WAKES && self.ring.cached_slots() < slots / 2 {
-            self.look(slots / 2);
-        }
-    }
-
-    /// Wakes the collector once for each time the ring has become half full.
+    /// Wakes the collector, if there is much in the ring indeed.
     #[cold]
-    fn look(&mut self, half: usize) {
-        let is_half_full = self.ring.slots() < half;
-        if is_half_full && !self.woken {
+    #[inline(never)]
+    fn look(&mut self) {
+        let (slots, room) = (self.ring.buffer().capacity(), self.ring.slots());
+        self.alarm = alarm(slots);
+        if room < self.alarm {
             self.collector.wake();
+            self.alarm = room.saturating_sub(MORE);
         }
-        self.woken = is_half_full;
     }
 
     /// A larger ring in the place of the full one, which the collector empties first.
@@ -191,7 +192,6 @@ impl Writer {
             return false;
         }
         (self.ring, self.parcels) = self.collector.ring(slots, bytes(slots));
-        self.woken = false;
         true
     }
 }
