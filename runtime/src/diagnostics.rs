@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::io::Write as _;
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How much a set-up says about itself on stderr; see [`Builder::log_level`](crate::Builder::log_level).
@@ -163,8 +165,15 @@ fn has_subscriber() -> bool {
     dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
 
-/// In one piece: others write there, too.
+/// In one piece: others write there, too. And without the lock of the standard library's, where that can be: a process that was
+/// forked while another thread wrote has it locked for ever.
 fn to_stderr(text: fmt::Arguments<'_>) {
-    // A closed stderr is no reason to panic.
-    let _ = std::io::stderr().write_all(text.to_string().as_bytes());
+    let text = text.to_string();
+    #[cfg(unix)]
+    if let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() {
+        // A closed stderr is no reason to panic.
+        let _ = std::fs::File::from(stderr).write_all(text.as_bytes());
+        return;
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -180,9 +180,13 @@ impl Writer {
         }
     }
 
-    /// A larger ring in the place of the full one, which the collector empties first.
+    /// A larger ring in the place of the full one, which the collector empties first; none in a process that was forked, where
+    /// nobody empties it and who had the locks is gone.
     #[cold]
     fn grow(&mut self, needed: usize) -> bool {
+        if !self.collector.is_here() {
+            return false;
+        }
         let present = self.ring.buffer().capacity();
         let mut slots = (present * GROWTH).min(LARGEST);
         while slots < needed && slots < LARGEST {
