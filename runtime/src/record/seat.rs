@@ -99,10 +99,7 @@ impl Seat {
     /// A span begins.
     #[inline]
     pub(crate) fn take(&self, head: &Head, pipeline: u64) {
-        let [high, low] = head.trace;
-        self.trace[0].store(high, Ordering::Relaxed);
-        self.trace[1].store(low, Ordering::Relaxed);
-        self.parent.store(head.parent, Ordering::Relaxed);
+        self.belong(head.trace, head.parent);
         self.started.store(head.started.0, Ordering::Relaxed);
         self.pipeline.store(pipeline, Ordering::Relaxed);
         self.site.store(head.site.number(), Ordering::Relaxed);
@@ -111,10 +108,14 @@ impl Seat {
 
     /// A call has no span of its own, and what it calls belongs to another one, which is not recorded.
     pub(crate) fn stand_for(&self, trace: TraceId, parent: SpanId) {
-        let [high, low] = halves(trace);
+        self.belong(halves(trace), number(parent));
+    }
+
+    #[inline]
+    fn belong(&self, [high, low]: [u64; 2], parent: u64) {
         self.trace[0].store(high, Ordering::Relaxed);
         self.trace[1].store(low, Ordering::Relaxed);
-        self.parent.store(number(parent), Ordering::Relaxed);
+        self.parent.store(parent, Ordering::Relaxed);
     }
 
     /// What was said last.

@@ -36,6 +36,13 @@ fn number<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
     number.ok_or_else(|| format!("expected {expected}"))
 }
 
+fn from_one(text: &str, expected: &str) -> Result<u32, String> {
+    match number(text, expected)? {
+        0 => Err(format!("expected {expected}")),
+        number => Ok(number),
+    }
+}
+
 pub(super) fn count(text: &str) -> Result<u32, String> {
     number(text, "a whole number from 0 to 4294967295")
 }
@@ -45,19 +52,13 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn positive(text: &str) -> Result<usize, String> {
-    const EXPECTED: &str = "a whole number from 1 to 4294967295";
-    match number::<u32>(text, EXPECTED)? {
-        0 => Err(format!("expected {EXPECTED}")),
-        number => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
-    }
+    let number = from_one(text, "a whole number from 1 to 4294967295")?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
-    const EXPECTED: &str = "milliseconds, a whole number from 1 to 4294967295";
-    match number::<u32>(text, EXPECTED)? {
-        0 => Err(format!("expected {EXPECTED}")),
-        number => Ok(Duration::from_millis(number.into())),
-    }
+    let number = from_one(text, "milliseconds, a whole number from 1 to 4294967295")?;
+    Ok(Duration::from_millis(number.into()))
 }
 
 pub(super) fn ratio(text: &str) -> Result<f64, String> {
