@@ -4,7 +4,7 @@
 //     Ok(a)
 // }
 //
-// adds 237 tokens
+// adds 249 tokens
 
 pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     let mut __traced_call = ::traced::__private::Call::capturing(
@@ -27,18 +27,18 @@ pub fn load(a: u64, b: Vec<u8>) -> Result<u64, Error> {
     if __traced_call.wants_attributes() {
         __traced_call.attribute("a", &(a));
         __traced_call.attribute("total", &(b.len()));
+        __traced_call.captured();
     }
-    let __traced_value = __traced_call
-        .run(move || -> Result<u64, Error> {
-            let mut b = b;
-            let _ = &b;
-            match () {
-                () => {
-                    b.push(1);
-                    Ok(a)
-                }
+    let __traced_value = ::traced::__private::made(move || -> Result<u64, Error> {
+        let mut b = b;
+        let _ = &b;
+        match () {
+            () => {
+                b.push(1);
+                Ok(a)
             }
-        });
+        }
+    });
     ::traced::__private::probe(&__traced_value)
         .end(__traced_call, ::traced::__private::Verdict::Fault);
     __traced_value

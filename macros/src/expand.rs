@@ -152,7 +152,9 @@ impl Model {
                 Shape::Future(_) | Shape::Stream(_) => emit!(may_want_attributes),
             };
             let records = entry.attributes.iter().map(|attribute| attribute.record(&call));
-            steps.extend(emit!(if #call.#wants() { #(#records)* }));
+            // A call that is entered at once was not, if it is to be judged by these.
+            let all = (alone && self.shape == Shape::Sync).then(|| emit!(#call.captured();));
+            steps.extend(emit!(if #call.#wants() { #(#records)* #all }));
         }
         let condition = entry.when.as_ref().map(|when| {
             let span = located(when);
@@ -172,7 +174,7 @@ impl Model {
         if !steps.is_empty() && !alone {
             steps = emit!(if #call.on() { #steps });
         }
-        let is_inside = alone && self.shape == Shape::Sync && entry.attributes.is_empty();
+        let is_inside = alone && self.shape == Shape::Sync;
         let start = match self.shape {
             Shape::Sync | Shape::Async => emit! {
                 let mut __traced_call = #private::Call::#new;

@@ -11,8 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, SamplingDecision, SamplingResult, ShouldSample};
+use traced_core::Callsite;
 
-use crate::callsite::Callsite;
+use crate::callsite::Site as _;
 use crate::filter::{ControlFault, Filter};
 use crate::pipeline::{self, Pipeline};
 use crate::propagation::is_deferred;

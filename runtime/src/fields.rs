@@ -7,13 +7,14 @@ use std::fmt::{Debug, Display};
 use std::ops::Range;
 
 use opentelemetry::{KeyValue, Value};
+use traced_core::Keep;
 
 use crate::record::{Fault, Parcel, Pieces, Slot};
-use crate::value::{self, Attribute};
+use crate::value;
 
 /// The attributes of one span, in the order they were captured, and how it failed.
 #[derive(Debug)]
-pub struct Fields {
+pub(crate) struct Fields {
     pieces: Pieces,
     /// Where texts are written before they have their place.
     text: String,
@@ -110,66 +111,11 @@ impl Fields {
         }
     }
 
-    #[inline]
-    pub(crate) fn push_bool(&mut self, key: &'static str, value: bool) {
-        self.push(Slot::Bool { key, value });
-    }
-
-    #[inline]
-    pub(crate) fn push_i64(&mut self, key: &'static str, value: i64) {
-        self.push(Slot::I64 { key, value });
-    }
-
-    #[inline]
-    pub(crate) fn push_f64(&mut self, key: &'static str, value: f64) {
-        self.push(Slot::F64 { key, value });
-    }
-
-    /// Keeps a text that is there for ever.
-    #[inline]
-    pub(crate) fn push_static(&mut self, key: &'static str, text: &'static str) {
-        self.push(Slot::Static { key, value: value::cut(text) });
-    }
-
-    /// Keeps a copy of a text that has its length.
-    pub(crate) fn push_text(&mut self, key: &'static str, text: &str) {
-        if self.has_room() {
-            self.pieces.write_text(key, text);
-        }
-    }
-
     /// Keeps a value whose key is only known now.
     pub(crate) fn push_other(&mut self, attribute: KeyValue) {
         if self.has_room() {
             self.pieces.push(Parcel::Attribute(Box::new(attribute)));
         }
-    }
-
-    /// Keeps a value of OpenTelemetry's.
-    pub(crate) fn push_value(&mut self, key: &'static str, value: Value) {
-        match value {
-            Value::Bool(bool) => self.push_bool(key, bool),
-            Value::I64(integer) => self.push_i64(key, integer),
-            Value::F64(float) => self.push_f64(key, float),
-            Value::String(string) => self.push_text(key, string.as_str()),
-            other => self.push_other(KeyValue::new(key, other)),
-        }
-    }
-
-    /// Captures a value by its type.
-    #[inline]
-    pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-        value.keep(key, self);
-    }
-
-    /// Captures a value by its `Display`.
-    pub(crate) fn display(&mut self, key: &'static str, value: &dyn Display) {
-        self.written(key, |text| value::write_display(text, value));
-    }
-
-    /// Captures a value by its `Debug`.
-    pub(crate) fn debug(&mut self, key: &'static str, value: &dyn Debug) {
-        self.written(key, |text| value::write_debug(text, value));
     }
 
     fn written(&mut self, key: &'static str, write: impl FnOnce(&mut String)) {
@@ -188,7 +134,7 @@ impl Fields {
     }
 
     /// The text at a place.
-    pub(crate) fn text(&self, part: &Range<usize>) -> &str {
+    pub(crate) fn part(&self, part: &Range<usize>) -> &str {
         &self.text[part.clone()]
     }
 
@@ -211,5 +157,52 @@ impl Fields {
     /// A copy of everything captured, as OpenTelemetry has it.
     pub(crate) fn to_key_values(&self) -> Vec<KeyValue> {
         self.pieces.all().attributes().collect()
+    }
+}
+
+impl Keep for Fields {
+    #[inline]
+    fn bool(&mut self, key: &'static str, value: bool) {
+        self.push(Slot::Bool { key, value });
+    }
+
+    #[inline]
+    fn integer(&mut self, key: &'static str, value: i64) {
+        self.push(Slot::I64 { key, value });
+    }
+
+    #[inline]
+    fn float(&mut self, key: &'static str, value: f64) {
+        self.push(Slot::F64 { key, value });
+    }
+
+    #[inline]
+    fn text(&mut self, key: &'static str, value: &str) {
+        if self.has_room() {
+            self.pieces.write_text(key, value::cut(value));
+        }
+    }
+
+    #[inline]
+    fn fixed(&mut self, key: &'static str, value: &'static str) {
+        self.push(Slot::Static { key, value: value::cut(value) });
+    }
+
+    fn display(&mut self, key: &'static str, value: &dyn Display) {
+        self.written(key, |text| value::write_display(text, value));
+    }
+
+    fn debug(&mut self, key: &'static str, value: &dyn Debug) {
+        self.written(key, |text| value::write_debug(text, value));
+    }
+
+    fn value(&mut self, key: &'static str, value: Value) {
+        match value {
+            Value::Bool(bool) => self.bool(key, bool),
+            Value::I64(integer) => self.integer(key, integer),
+            Value::F64(float) => self.float(key, float),
+            Value::String(string) => self.text(key, string.as_str()),
+            other => self.push_other(KeyValue::new(key, other)),
+        }
     }
 }

@@ -13,9 +13,9 @@ use futures_core::Stream;
 use futures_core::future::FusedFuture;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
+use traced_core::{Callsite, Left};
 
-use crate::callsite::Callsite;
-use crate::span::{Call, Left};
+use crate::span::Call;
 
 /// A body being polled inside the span of its call.
 ///
@@ -52,9 +52,15 @@ impl<F: Future> Future for Drive<'_, F> {
         this.call.0.enter_poll(std::any::type_name::<F>());
         let polled = this.body.as_mut().poll(cx);
         // What leaves this frame by a panic goes on to the drop of the call's.
-        this.call.0.left(Left::by(&polled));
+        this.call.0.left(left(&polled));
         polled
     }
+}
+
+/// How a polled future left.
+#[inline]
+fn left<T>(polled: &Poll<T>) -> Left {
+    if polled.is_ready() { Left::Finished } else { Left::Pending }
 }
 
 /// While it lives, the call of an owner is current: the owner outlives a panic of its body.
@@ -163,7 +169,7 @@ impl<F: Future, O: FnOnce(&F::Output, Call)> Future for Traced<F, O> {
         call.ask_again(this.site.take());
         let mut inside = Inside::enter(call, std::any::type_name::<F>());
         let polled = body.poll(cx);
-        inside.left = Left::by(&polled);
+        inside.left = left(&polled);
         drop(inside);
         if let Poll::Ready(value) = &polled
             && let (Some(call), Some(outcome)) = (this.call.take(), this.outcome.take())

@@ -9,6 +9,7 @@ use std::future::Future;
 
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue};
+use traced_core::Keep as _;
 
 use crate::context;
 use crate::exception::{self, Exception, Exceptions};
@@ -50,7 +51,7 @@ impl Span {
     ///
     /// Not across an `.await`: use [`wrap`](Span::wrap) there.
     pub fn enter(mut self) -> Entered {
-        self.0.entered();
+        self.0.stands_by_hand();
         let guard = self.0.context().and_then(|cx| context::attach(cx.clone()));
         Entered { guard, call: Some(self.0), panicking: std::thread::panicking() }
     }
@@ -214,13 +215,13 @@ impl Note {
     /// Records a value by its type.
     #[inline]
     pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-        self.fields.attribute(key, value);
+        value.keep(key, &mut self.fields);
     }
 
     /// Records a text that is there for ever.
     #[inline]
     pub fn fixed(&mut self, key: &'static str, value: &'static str) {
-        self.fields.push_static(key, value);
+        self.fields.fixed(key, value);
     }
 
     /// Records a value by its `Display`.

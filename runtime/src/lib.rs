@@ -226,13 +226,13 @@ pub mod __private {
     pub use core::pin::pin;
 
     pub use opentelemetry::trace::SpanKind;
+    pub use traced_core::{Callsite, Origin, Verdict};
     pub use traced_macros::{event, set, span};
 
-    pub use crate::callsite::{Callsite, Origin};
     pub use crate::carry::{propagate, spawned};
     pub use crate::future::{BoxedFuture, BoxedStream, Drive, Driven, traced, traced_stream};
     pub use crate::hand::{Note, Span};
-    pub use crate::outcome::{Verdict, error, is_fault, probe, success};
+    pub use crate::outcome::{error, is_fault, probe, success};
     pub use crate::span::{Call, holds, made, made_future, name_of};
     pub use crate::track::{Attempt, Residual};
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use opentelemetry::trace::SpanId;
+use traced_core::{ErrorType, Failed, Message, Verdict};
 
 use crate::record::lock;
 use crate::span::Call;
@@ -164,56 +165,21 @@ pub fn is_fault<R: Fallible>(call: &Call, value: &R, judge: impl FnOnce(&R::Erro
     }
 }
 
-/// What `error_if` said of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The call failed, unless the error itself says otherwise.
-    Fault,
-    /// The error is an answer, not an outage.
-    Expected,
-}
-
-/// An error as spans see it. What it says is written out only when it is recorded.
-pub(crate) struct Failed<'a> {
-    pub(crate) error_type: ErrorType<'a>,
-    pub(crate) message: Message<'a>,
-    pub(crate) source: Option<&'a (dyn Error + 'static)>,
-}
-
-/// The type of an error: its path, or what it says itself.
-#[derive(Clone, Copy)]
-pub(crate) enum ErrorType<'a> {
-    Path(&'static str),
-    Said(&'a str),
-}
-
-/// Where the text of an error comes from.
-pub(crate) enum Message<'a> {
-    Display(&'a dyn Display),
-    Debug(&'a dyn Debug),
-    Said(String),
-    /// It can say nothing.
-    Path(&'static str),
-}
-
-impl ErrorType<'_> {
-    pub(crate) fn to_cow(self) -> Cow<'static, str> {
-        match self {
-            Self::Path(path) => path.into(),
-            Self::Said(name) => value::cut(name).to_owned().into(),
-        }
+/// The type of an error, as its attribute.
+pub(crate) fn error_type(of: ErrorType<'_>) -> Cow<'static, str> {
+    match of {
+        ErrorType::Path(path) => path.into(),
+        ErrorType::Said(name) => value::cut(name).to_owned().into(),
     }
 }
 
-impl Message<'_> {
-    /// Appends the text.
-    pub(crate) fn write(&self, text: &mut String) {
-        match self {
-            Self::Display(error) => value::write_display(text, *error),
-            Self::Debug(error) => value::write_debug(text, *error),
-            Self::Said(message) => text.push_str(value::cut(message)),
-            Self::Path(path) => text.push_str(path),
-        }
+/// Appends the text of an error.
+pub(crate) fn write_message(text: &mut String, message: &Message<'_>) {
+    match message {
+        Message::Display(error) => value::write_display(text, *error),
+        Message::Debug(error) => value::write_debug(text, *error),
+        Message::Said(message) => text.push_str(value::cut(message)),
+        Message::Path(path) => text.push_str(path),
     }
 }
 
@@ -422,13 +388,13 @@ macro_rules! steps {
             #[inline]
             pub fn end(&self, call: Call, verdict: Verdict) {
                 if call.on() {
-                    self.judge(call, verdict);
+                    Self::judge(self.value(), call, verdict);
                 }
             }
 
             #[inline(never)]
-            fn judge(&self, call: Call, verdict: Verdict) {
-                match self.value().error() {
+            fn judge(value: &R, call: Call, verdict: Verdict) {
+                match value.error() {
                     None => call.end(),
                     Some($error) if call.records() => {
                         let verdict = if $verdict { verdict } else { Verdict::Expected };

@@ -1,85 +1,53 @@
 //! Where spans go: the one installed pipeline, the captures of tests, and how a call finds its own.
 //!
-//! Everything above asks `enabled()` first: one relaxed load, and the whole cost of a traced call while nothing
-//! is set up. A capture travels inside the OpenTelemetry context, so it reaches exactly what its test calls.
+//! Everything above asks the `switch` first, which is turned here: one relaxed load, and the whole cost of a traced call
+//! while nothing is set up. A capture travels inside the OpenTelemetry context, so it reaches exactly what its test calls.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::{ShouldSample, SpanLimits};
+use traced_core::Callsite;
+use traced_core::switch::STATE;
 
-use crate::callsite::Callsite;
 use crate::control::Switches;
 use crate::exception::Exceptions;
 use crate::propagation::is_deferred;
 use crate::record::{OtherTracer, Parent, Recorder, lock};
+use crate::span::Live;
 
 /// Something that threads read all the time, apart from what others write.
 #[repr(align(128))]
 pub(crate) struct Alone<T>(pub(crate) T);
 
-/// What every call asks.
-struct State {
-    /// How many sinks there are: the installed pipeline, unless it is paused, and each running capture.
-    sinks: AtomicUsize,
-    /// As `sinks`, and with what is paused: its open spans are still written to.
-    set_up: AtomicUsize,
-    /// As `set_up`, and with what is switched off: contexts of callers pass through.
-    passed: AtomicUsize,
-    switched_off: AtomicUsize,
-    captures: AtomicUsize,
-    /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
-    installed: AtomicU64,
-}
-
-static STATE: Alone<State> = Alone(State {
-    sinks: AtomicUsize::new(0),
-    set_up: AtomicUsize::new(0),
-    passed: AtomicUsize::new(0),
-    switched_off: AtomicUsize::new(0),
-    captures: AtomicUsize::new(0),
-    installed: AtomicU64::new(0),
-});
 static INSTALLED: RwLock<Option<Arc<Pipeline>>> = RwLock::new(None);
 /// All that were installed and are still looked at.
 static KNOWN: Mutex<Vec<(u64, Weak<Pipeline>)>> = Mutex::new(Vec::new());
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
-/// Whether any call may be recorded at all.
-#[inline]
-pub(crate) fn enabled() -> bool {
-    STATE.0.sinks.load(Ordering::Relaxed) != 0
-}
-
 /// Whether any span may be open that records.
 #[inline]
 pub(crate) fn is_set_up() -> bool {
-    STATE.0.set_up.load(Ordering::Relaxed) != 0
-}
-
-/// Whether a call passes on what its caller sent, be it recorded or not.
-#[inline]
-pub(crate) fn passes() -> bool {
-    STATE.0.passed.load(Ordering::Relaxed) != 0
+    STATE.set_up.load(Ordering::Relaxed) != 0
 }
 
 /// Whether there is a set-up that is switched off.
 pub(crate) fn is_switched_off() -> bool {
-    STATE.0.switched_off.load(Ordering::Relaxed) != 0
+    STATE.switched_off.load(Ordering::Relaxed) != 0
 }
 
 /// Whether any capture runs.
 #[inline]
 pub(crate) fn captures() -> bool {
-    STATE.0.captures.load(Ordering::Relaxed) != 0
+    STATE.captures.load(Ordering::Relaxed) != 0
 }
 
 /// The epoch of what is installed; zero for nothing.
 #[inline]
 pub(crate) fn installed_epoch() -> u64 {
-    STATE.0.installed.load(Ordering::Acquire)
+    STATE.installed.load(Ordering::Acquire)
 }
 
 /// The limits of the pipeline of a generation; a capture has none.
@@ -294,15 +262,16 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
         return Err(pipeline);
     }
     crate::panic::listen();
+    Live::ready();
     if let Some(mut known) = lock(&KNOWN) {
         known.retain(|(_, known)| known.strong_count() > 0);
         known.push((pipeline.generation, Arc::downgrade(&pipeline)));
     }
-    STATE.0.installed.store(pipeline.generation, Ordering::Release);
+    STATE.installed.store(pipeline.generation, Ordering::Release);
     *installed = Some(pipeline);
-    STATE.0.passed.fetch_add(1, Ordering::Relaxed);
-    STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
-    STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
+    STATE.passed.fetch_add(1, Ordering::Relaxed);
+    STATE.set_up.fetch_add(1, Ordering::Relaxed);
+    STATE.sinks.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
@@ -312,11 +281,11 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     let is_ours = installed.as_ref().is_some_and(|current| current.generation == pipeline.generation);
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
-        STATE.0.installed.store(0, Ordering::Release);
-        STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
-        STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
+        STATE.installed.store(0, Ordering::Release);
+        STATE.passed.fetch_sub(1, Ordering::Relaxed);
+        STATE.set_up.fetch_sub(1, Ordering::Relaxed);
         if !pipeline.switches.as_ref().is_some_and(Switches::is_paused) {
-            STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+            STATE.sinks.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -330,7 +299,7 @@ pub(crate) fn next_epoch() -> u64 {
 pub(crate) fn changed(pipeline: &Pipeline) {
     let installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     if installed.as_ref().is_some_and(|current| current.generation == pipeline.generation) {
-        STATE.0.installed.store(next_epoch(), Ordering::Release);
+        STATE.installed.store(next_epoch(), Ordering::Release);
     }
 }
 
@@ -342,9 +311,9 @@ pub(crate) fn pause(pipeline: &Pipeline, pause: bool) {
         && switches.is_paused.swap(pause, Ordering::Relaxed) != pause
     {
         if pause {
-            STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
+            STATE.sinks.fetch_sub(1, Ordering::Relaxed);
         } else {
-            STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
+            STATE.sinks.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -357,16 +326,17 @@ pub(crate) struct SwitchedOff {
 
 impl SwitchedOff {
     pub(crate) fn start() -> Self {
-        STATE.0.switched_off.fetch_add(1, Ordering::Relaxed);
-        STATE.0.passed.fetch_add(1, Ordering::Relaxed);
+        Live::ready();
+        STATE.switched_off.fetch_add(1, Ordering::Relaxed);
+        STATE.passed.fetch_add(1, Ordering::Relaxed);
         Self { is_over: AtomicBool::new(false) }
     }
 
     /// Ends it; a second time nothing happens.
     pub(crate) fn end(&self) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
-            STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
-            STATE.0.switched_off.fetch_sub(1, Ordering::Relaxed);
+            STATE.passed.fetch_sub(1, Ordering::Relaxed);
+            STATE.switched_off.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -384,7 +354,7 @@ pub(crate) struct Captured(pub(crate) Arc<Pipeline>);
 impl Captured {
     /// The capture that `cx` belongs to.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
-        if STATE.0.captures.load(Ordering::Relaxed) == 0 {
+        if STATE.captures.load(Ordering::Relaxed) == 0 {
             return None;
         }
         cx.get::<Self>().filter(|captured| captured.0.open.load(Ordering::Relaxed)).cloned()
@@ -398,10 +368,11 @@ pub(crate) struct Capturing(pub(crate) Arc<Pipeline>);
 impl Capturing {
     pub(crate) fn start(pipeline: Arc<Pipeline>) -> Self {
         crate::panic::listen();
-        STATE.0.captures.fetch_add(1, Ordering::Relaxed);
-        STATE.0.passed.fetch_add(1, Ordering::Relaxed);
-        STATE.0.set_up.fetch_add(1, Ordering::Relaxed);
-        STATE.0.sinks.fetch_add(1, Ordering::Relaxed);
+        Live::ready();
+        STATE.captures.fetch_add(1, Ordering::Relaxed);
+        STATE.passed.fetch_add(1, Ordering::Relaxed);
+        STATE.set_up.fetch_add(1, Ordering::Relaxed);
+        STATE.sinks.fetch_add(1, Ordering::Relaxed);
         Self(pipeline)
     }
 }
@@ -409,9 +380,9 @@ impl Capturing {
 impl Drop for Capturing {
     fn drop(&mut self) {
         self.0.open.store(false, Ordering::Relaxed);
-        STATE.0.sinks.fetch_sub(1, Ordering::Relaxed);
-        STATE.0.set_up.fetch_sub(1, Ordering::Relaxed);
-        STATE.0.passed.fetch_sub(1, Ordering::Relaxed);
-        STATE.0.captures.fetch_sub(1, Ordering::Relaxed);
+        STATE.sinks.fetch_sub(1, Ordering::Relaxed);
+        STATE.set_up.fetch_sub(1, Ordering::Relaxed);
+        STATE.passed.fetch_sub(1, Ordering::Relaxed);
+        STATE.captures.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,7 +1,8 @@
 //! One call and its span: how it starts, is current, and ends exactly once.
 //!
-//! `Call` is what generated code holds in the function's frame. Behind it stands a span of our own recorder, or one of
-//! another tracer provider; generated code knows nothing of either, and both mean the same.
+//! `Call` is what generated code holds in the function's frame. Behind it stands what is `Running` once something is set up:
+//! a span of our own recorder, or one of another tracer provider. Generated code knows nothing of either, and both mean the
+//! same. All of `Call` is compiled where it is used, so that nothing of this crate is linked for it.
 
 mod live;
 mod short;
@@ -10,100 +11,52 @@ mod surroundings;
 use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::task::Poll;
 
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
+use traced_core::switch::{enabled, passes};
+use traced_core::{Callsite, Captures, Failed, Left, Running, Stay, Verdict, started, under, waiting};
 
-use crate::callsite::Callsite;
-use crate::outcome::{Failed, Verdict};
-use crate::own;
-use crate::pipeline::{self, Pipeline};
 use crate::propagation::{AsLink, AsParent};
 use crate::value::Attribute;
-use live::{Phase, Span, Timing, Waiting};
-use short::Glance;
-use surroundings::{below, surroundings};
 
-pub(crate) use live::{Live, Stay};
+pub(crate) use live::Live;
 pub(crate) use surroundings::without_span;
 
 /// One call of a traced function, recorded or not.
 #[derive(Debug)]
-pub struct Call(Option<Box<Live>>);
+pub struct Call(Option<Box<dyn Running>>);
 
 impl Call {
     /// A call of `site`, under whatever is current. One relaxed load when nothing is set up.
     #[inline]
     pub fn new(site: &'static Callsite) -> Self {
-        if pipeline::enabled() { Self::found(site, None, Captures::Nothing) } else { Self(None) }
+        Self(if enabled() { started(site, None, Captures::Nothing) } else { None })
     }
 
     /// As `new`, and inside the span at once. `body` is a name that stands in the function.
     #[inline]
     pub fn inside(site: &'static Callsite, body: &'static str) -> Self {
-        if pipeline::enabled() { Self::found(site, Some(body), Captures::Nothing) } else { Self(None) }
+        Self(if enabled() { started(site, Some(body), Captures::Nothing) } else { None })
     }
 
-    /// As `inside`, for a call that captures attributes: it is not inside yet if the sampler is to see them.
+    /// As `inside`, for a call that captures attributes: where the sampler is to see them, it is not inside before they are
+    /// `captured`.
     #[inline]
     pub fn capturing(site: &'static Callsite, body: &'static str) -> Self {
-        if pipeline::enabled() { Self::found(site, Some(body), Captures::Attributes) } else { Self(None) }
+        Self(if enabled() { started(site, Some(body), Captures::Attributes) } else { None })
     }
 
     /// As `new`, for a call that may yet get another parent, or that starts later.
     #[inline]
     pub fn later(site: &'static Callsite) -> Self {
-        if pipeline::enabled() { Self::waiting(site) } else { Self(None) }
+        Self(if enabled() { waiting(site) } else { None })
     }
 
     /// As `later`, for a call that names its parent: where it makes no span, its parent is current instead. One relaxed
     /// load when nothing is set up.
     #[inline]
     pub fn under(site: &'static Callsite) -> Self {
-        if pipeline::passes() { Self(Live::under(site)) } else { Self(None) }
-    }
-
-    #[inline(never)]
-    fn found(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Self {
-        if pipeline::captures() {
-            return Self::waiting_inside(site, body, captures);
-        }
-        let glance = own::with(|thread| {
-            let mut glance = Live::glance(site, thread);
-            if let (Glance::Started(live), Some(body)) = (&mut glance, body) {
-                live.go_inside(body, thread);
-            }
-            glance
-        });
-        match glance {
-            Some(Glance::Started(live)) => Self(Some(live)),
-            None | Some(Glance::Nothing) => Self(None),
-            Some(Glance::Other) => Self::waiting_inside(site, body, captures),
-        }
-    }
-
-    #[inline(never)]
-    fn waiting_inside(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Self {
-        let mut call = Self::waiting(site);
-        if let (Some(live), Some(body)) = (&mut call.0, body)
-            && !(captures == Captures::Attributes && live.is_asked_with_attributes())
-        {
-            live.enter(body, Stay::ForGood);
-        }
-        call
-    }
-
-    #[inline(never)]
-    fn waiting(site: &'static Callsite) -> Self {
-        // The next call finds it, and need not come here.
-        let is_refused = own::with_home(|home| site.verdict().refuses_beside(home.admitted));
-        if is_refused == Some(true) && !pipeline::captures() {
-            return Self(None);
-        }
-        let Some((cx, over)) = surroundings() else { return Self(None) };
-        let pipeline = Pipeline::of(&cx).filter(|pipeline| pipeline.admits(site));
-        Self(pipeline.map(|pipeline| Live::waiting(site, pipeline, cx, over)))
+        Self(if passes() { under(site) } else { None })
     }
 
     /// Whether this call may be recorded.
@@ -115,37 +68,34 @@ impl Call {
     /// Whether this call may yet start a span.
     #[inline]
     pub fn starts(&self) -> bool {
-        matches!(self.0.as_deref(), Some(Live { span: Span::Waiting(_), .. }))
+        self.0.as_ref().is_some_and(|call| call.starts())
     }
 
     /// Whether attributes of this call would be kept.
     #[inline]
     pub fn records(&self) -> bool {
-        self.0.as_ref().is_some_and(|live| live.records)
+        self.0.as_ref().is_some_and(|call| call.records())
     }
 
     /// The body gave its value: whether attributes are to be taken from it.
     #[inline]
     pub fn came_back(&mut self) -> bool {
-        let Some(live) = &mut self.0 else { return false };
-        // What others wrote was written before.
-        live.left(Left::Finished);
-        live.records
+        self.0.as_mut().is_some_and(|call| call.came_back())
     }
 
     /// `when` said no: there is no span for this call, now or later.
+    #[inline]
     pub fn off(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.phase = Phase::Ended;
+        if let Some(call) = &mut self.0 {
+            call.off();
         }
     }
 
     /// As `off`, for a call that names its parent, which is current all the same.
+    #[inline]
     pub fn without(&mut self) {
-        if let Some(live) = &mut self.0
-            && let Span::Waiting(waiting) = &mut live.span
-        {
-            live.span = Span::Without { cx: std::mem::take(&mut waiting.cx), for_good: true };
+        if let Some(call) = &mut self.0 {
+            call.without();
         }
     }
 
@@ -154,55 +104,42 @@ impl Call {
     pub(crate) fn ask_again(&mut self, site: Option<&'static Callsite>) {
         match (&mut self.0, site) {
             (None, Some(site)) => *self = Self::later(site),
-            (Some(live), Some(_)) if matches!(live.span, Span::Without { for_good: false, .. }) => {
-                live.ask_again();
-            }
-            _ => {}
+            (Some(call), Some(_)) => call.ask_again(),
+            (_, None) => {}
         }
     }
 
     /// Another parent than the current context.
+    #[inline]
     pub fn parent(&mut self, parent: &impl AsParent) {
-        let Some(live) = &mut self.0 else { return };
-        match &mut live.span {
-            Span::Waiting(waiting) => {
-                waiting.cx = below(parent, &waiting.cx);
-                waiting.over = None;
-            }
-            Span::Without { cx, .. } => *cx = below(parent, cx),
-            Span::Ours(_) | Span::Foreign { .. } => {}
+        if let Some(call) = &mut self.0 {
+            call.parent(parent.as_parent().into());
         }
     }
 
     /// No parent: the span starts a trace.
+    #[inline]
     pub fn root(&mut self) {
-        if let Some(waiting) = self.before() {
-            waiting.root = true;
+        if let Some(call) = &mut self.0 {
+            call.root();
         }
     }
 
     /// No parent, but a link to what would have been one.
+    #[inline]
     pub fn root_linked(&mut self) {
-        if let Some(waiting) = self.before() {
-            waiting.link(waiting.cx.span().span_context().clone());
-            waiting.root = true;
+        if let Some(call) = &mut self.0 {
+            call.root_linked();
         }
     }
 
     /// Links to everything that `links` yields.
+    #[inline]
     pub fn links(&mut self, links: impl IntoIterator<Item = impl AsLink>) {
-        if let Some(waiting) = self.before() {
+        if let Some(call) = self.0.as_mut().filter(|call| call.starts()) {
             for link in links {
-                waiting.link(link.as_link());
+                call.link(link.as_link());
             }
-        }
-    }
-
-    /// What the span will start with, if it has not yet.
-    fn before(&mut self) -> Option<&mut Waiting> {
-        match &mut self.0.as_mut()?.span {
-            Span::Waiting(waiting) => Some(waiting),
-            Span::Ours(_) | Span::Foreign { .. } | Span::Without { .. } => None,
         }
     }
 
@@ -210,19 +147,28 @@ impl Call {
     /// attributes is asked when the body starts, with the attributes in hand.
     #[inline]
     pub fn wants_attributes(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|live| live.records || live.wants_attributes())
+        self.0.as_mut().is_some_and(|call| call.wants_attributes())
     }
 
     /// As `wants_attributes`, for a span that starts later or never: only what is certain now is refused.
     #[inline]
     pub fn may_want_attributes(&mut self) -> bool {
-        self.before().is_some_and(|waiting| waiting.may_want_attributes())
+        self.0.as_mut().is_some_and(|call| call.may_want_attributes())
+    }
+
+    /// All that is captured at the entry of a call made by `capturing` is with it, which is inside its span now.
+    #[inline]
+    pub fn captured(&mut self) {
+        if let Some(call) = &mut self.0 {
+            call.captured();
+        }
     }
 
     /// Measures the polls of this call.
+    #[inline]
     pub fn time(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.timing = Some(Box::new(Timing::new()));
+        if let Some(call) = &mut self.0 {
+            call.time();
         }
     }
 
@@ -234,25 +180,10 @@ impl Call {
     }
 
     /// Starts the span now. `body` names something that stands in the function.
+    #[inline]
     pub(crate) fn begin(&mut self, body: &'static str) {
-        if let Some(live) = &mut self.0 {
-            live.begin(body);
-        }
-    }
-
-    /// Ends a call that was entered by hand: nobody saw how it left, but a panic shows.
-    pub(crate) fn conclude(mut self, panicked: bool) {
-        if panicked && let Some(mut live) = self.0.take() {
-            live.panicked();
-            live.put_back();
-        }
-        self.pass();
-    }
-
-    /// How many panics there had been in the process when a call entered by hand begins.
-    pub(crate) fn entered(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.panics = crate::panic::count();
+        if let Some(call) = &mut self.0 {
+            call.begin(body);
         }
     }
 
@@ -260,104 +191,112 @@ impl Call {
     /// call. `body` names the body's type.
     #[inline]
     pub fn enter(&mut self, body: &'static str) {
-        if let Some(live) = &mut self.0
-            && live.phase != Phase::Inside
-        {
-            live.enter(body, Stay::ForGood);
+        if let Some(call) = &mut self.0 {
+            call.enter(body, Stay::ForGood);
         }
     }
 
     /// As `enter`, for a body that may leave and come back.
     #[inline]
     pub(crate) fn enter_poll(&mut self, body: &'static str) {
-        if let Some(live) = &mut self.0 {
-            live.enter(body, Stay::ForAPoll);
+        if let Some(call) = &mut self.0 {
+            call.enter(body, Stay::ForAPoll);
         }
     }
 
     /// The body has left this thread's stack.
     #[inline]
     pub(crate) fn left(&mut self, how: Left) {
-        if let Some(live) = &mut self.0 {
-            live.left(how);
+        if let Some(call) = &mut self.0 {
+            call.left(how);
         }
     }
 
     /// The body's future goes: what its drop runs, runs inside the span.
+    #[inline]
     pub(crate) fn abandon(&mut self) {
-        if let Some(live) = &mut self.0 {
-            live.abandon();
+        if let Some(call) = &mut self.0 {
+            call.abandon();
+        }
+    }
+
+    /// A call that is current by hand begins.
+    #[inline]
+    pub(crate) fn stands_by_hand(&mut self) {
+        if let Some(call) = &mut self.0 {
+            call.stands_by_hand();
+        }
+    }
+
+    /// Ends a call that was entered by hand: nobody saw how it left, but a panic shows.
+    #[inline]
+    pub(crate) fn conclude(mut self, panicked: bool) {
+        if let Some(call) = self.0.take() {
+            call.conclude(panicked);
         }
     }
 
     /// Ends the span of a call that failed in no way.
     #[inline]
     pub fn end(mut self) {
-        if let Some(live) = self.0.take() {
-            live.finish();
+        if let Some(call) = self.0.take() {
+            call.finish();
         }
     }
 
     /// Ends the span of a call whose value nobody judges: an error in it may be its parent's to return.
     #[inline]
     pub fn pass(mut self) {
-        if let Some(live) = self.0.take() {
-            live.over(Live::pass);
+        if let Some(call) = self.0.take() {
+            call.pass();
         }
     }
 
     /// Ends the span of a call that returned an error.
     #[cold]
+    #[inline]
     pub(crate) fn fail(mut self, failed: &Failed<'_>, verdict: Verdict) {
-        if let Some(mut live) = self.0.take() {
-            live.fail(failed, verdict);
-            live.finish();
+        if let Some(call) = self.0.take() {
+            call.fail(failed, verdict);
         }
     }
 
     /// Records a value by its type.
     #[inline(never)]
     pub fn attribute<A: Attribute + ?Sized>(&mut self, key: &'static str, value: &A) {
-        if let Some(live) = &mut self.0 {
-            live.fields.attribute(key, value);
-            live.captured();
+        if let Some(call) = &mut self.0 {
+            value.keep(key, &mut **call);
         }
     }
 
     /// Records a text that is there for ever.
-    #[inline(never)]
+    #[inline]
     pub fn fixed(&mut self, key: &'static str, value: &'static str) {
-        if let Some(live) = &mut self.0 {
-            live.fields.push_static(key, value);
-            live.captured();
+        if let Some(call) = &mut self.0 {
+            call.fixed(key, value);
         }
     }
 
     /// Records a value by its `Display`.
     #[inline(never)]
     pub fn display<T: fmt::Display + ?Sized>(&mut self, key: &'static str, value: &T) {
-        if let Some(live) = &mut self.0 {
-            live.fields.display(key, &value);
-            live.captured();
+        if let Some(call) = &mut self.0 {
+            call.display(key, &value);
         }
     }
 
     /// Records a value by its `Debug`.
     #[inline(never)]
     pub fn debug<T: fmt::Debug + ?Sized>(&mut self, key: &'static str, value: &T) {
-        if let Some(live) = &mut self.0 {
-            live.fields.debug(key, &value);
-            live.captured();
+        if let Some(call) = &mut self.0 {
+            call.debug(key, &value);
         }
     }
 
     /// The span's context; `None` for a call that is not recorded or has not started.
+    #[inline]
     pub(crate) fn context(&self) -> Option<&Context> {
-        match &self.0.as_ref()?.span {
-            Span::Waiting(_) | Span::Without { .. } => None,
-            Span::Ours(recording) => recording.context.as_ref(),
-            Span::Foreign { cx, .. } => Some(cx),
-        }
+        self.0.as_ref()?.context()
     }
 }
 
@@ -368,37 +307,9 @@ impl RefUnwindSafe for Call {}
 impl Drop for Call {
     #[inline]
     fn drop(&mut self) {
-        if let Some(live) = self.0.take() {
-            live.over(Live::abort);
+        if let Some(call) = self.0.take() {
+            call.abort();
         }
-    }
-}
-
-/// What a call captures at its entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Captures {
-    Nothing,
-    Attributes,
-}
-
-/// How the body left the thread's stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// Nobody saw: it panicked, or a macro in the body returned from the function.
-    Unseen,
-    /// It will be polled again.
-    Pending,
-    /// It gave one item of a stream; whoever drops it now has had enough, and cancels nothing.
-    Yielded,
-    /// It gave its value.
-    Finished,
-}
-
-impl Left {
-    /// How a polled future left.
-    #[inline]
-    pub(crate) fn by<T>(polled: &Poll<T>) -> Self {
-        if polled.is_ready() { Self::Finished } else { Self::Pending }
     }
 }
 

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry::{Array, StringValue, Value};
+use traced_core::Keep;
 
-use crate::fields::Fields;
 use element::{Item, Kind};
 
 /// A value that `attr(…)` records as it is, without `%` or `?`.
@@ -69,9 +69,10 @@ pub trait Attribute {
 
     /// As `value`, without the way round over a `Value`.
     #[doc(hidden)]
-    fn keep(&self, key: &'static str, fields: &mut Fields) {
+    #[inline]
+    fn keep(&self, key: &'static str, to: &mut dyn Keep) {
         if let Some(value) = self.value() {
-            fields.push_value(key, value);
+            to.value(key, value);
         }
     }
 }
@@ -342,13 +343,13 @@ impl<'a> Item<'a> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "where it is used, it is known which one it is")]
-    fn keep(self, key: &'static str, fields: &mut Fields) {
+    fn keep(self, key: &'static str, to: &mut dyn Keep) {
         match self {
-            Item::Bool(bool) => fields.push_bool(key, bool),
-            Item::Integer(integer) => fields.push_i64(key, integer),
-            Item::Big(decimal) => fields.push_text(key, &decimal),
-            Item::Float(float) => fields.push_f64(key, float),
-            Item::Text(text) => fields.push_text(key, cut(&text)),
+            Item::Bool(bool) => to.bool(key, bool),
+            Item::Integer(integer) => to.integer(key, integer),
+            Item::Big(decimal) => to.text(key, &decimal),
+            Item::Float(float) => to.float(key, float),
+            Item::Text(text) => to.text(key, &text),
         }
     }
 }
@@ -381,8 +382,9 @@ macro_rules! scalar {
                 Some(self.item().into_value())
             }
 
-            fn keep(&self, key: &'static str, fields: &mut Fields) {
-                self.item().keep(key, fields);
+            #[inline]
+            fn keep(&self, key: &'static str, to: &mut dyn Keep) {
+                self.item().keep(key, to);
             }
         }
     )+)+};
@@ -420,8 +422,9 @@ macro_rules! pointer {
                 T::value(self)
             }
 
-            fn keep(&self, key: &'static str, fields: &mut Fields) {
-                T::keep(self, key, fields);
+            #[inline]
+            fn keep(&self, key: &'static str, to: &mut dyn Keep) {
+                T::keep(self, key, to);
             }
         }
     )+};
@@ -444,8 +447,9 @@ impl<T: Attribute + ToOwned + ?Sized> Attribute for Cow<'_, T> {
         T::value(self)
     }
 
-    fn keep(&self, key: &'static str, fields: &mut Fields) {
-        T::keep(self, key, fields);
+    #[inline]
+    fn keep(&self, key: &'static str, to: &mut dyn Keep) {
+        T::keep(self, key, to);
     }
 }
 
@@ -454,9 +458,10 @@ impl<T: Attribute> Attribute for Option<T> {
         self.as_ref()?.value()
     }
 
-    fn keep(&self, key: &'static str, fields: &mut Fields) {
+    #[inline]
+    fn keep(&self, key: &'static str, to: &mut dyn Keep) {
         if let Some(value) = self {
-            value.keep(key, fields);
+            value.keep(key, to);
         }
     }
 }

@@ -10,20 +10,20 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
+use traced_core::{Callsite, Keep as _, Stay};
 
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
 use super::seat::{Handle, Seat, Seated, halves, number, whole};
 use super::slot::{self, Head, Parcel, Pieces, Slot};
 use super::{Recorder, Sink};
-use crate::callsite::Callsite;
+use crate::callsite::Site as _;
 use crate::exception::{self, Exception};
 use crate::fields::Fields;
 use crate::own::{self, Home, Thread};
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::process::{Attributes, Starting};
 use crate::propagation::adopted;
-use crate::span::Stay;
 
 /// The parent of a span, as far as the span needs it.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ pub(crate) struct Fault {
 impl Fault {
     /// The same, with its texts.
     pub(crate) fn exception(&self, fields: &Fields) -> Exception {
-        let text = |part: &Range<usize>| fields.text(part).to_owned();
+        let text = |part: &Range<usize>| fields.part(part).to_owned();
         let Self { error_type, message, stacktrace, .. } = self;
         Exception {
             error_type: error_type.clone(),
@@ -440,7 +440,7 @@ impl Recording {
         let Exception { error_type, message, stacktrace } = exception;
         let limits = self.limits;
         if fails {
-            fields.push_value("error.type", error_type.clone().into());
+            fields.value("error.type", error_type.clone().into());
             self.extra().status(Status::error(message.clone()));
         }
         if as_event {

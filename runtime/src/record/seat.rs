@@ -17,7 +17,7 @@ use super::clock::{self, Moment, Ticks};
 use super::extra::{Extra, Noted, writing_methods};
 use super::lock;
 use super::slot::Head;
-use crate::callsite;
+use crate::callsite::{self, Site as _};
 use crate::console::OpenSpan;
 use crate::pipeline;
 
@@ -242,7 +242,7 @@ mod tests {
     use opentelemetry::trace::{SpanId, SpanKind, TraceFlags};
 
     use super::{Head, Seat, Ticks, number};
-    use crate::callsite::{Callsite, Origin};
+    use traced_core::{Callsite, Origin};
 
     static SITE: Callsite =
         Callsite::new("a", SpanKind::Internal, 1, &Origin { scope: "", version: "", module: "", file: "" });

@@ -7,12 +7,13 @@
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, SpanContext, SpanId, Status, TraceFlags, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use traced_core::Callsite;
 
 use super::clock::{Calendar, Moment, Ticks};
 use super::extra::{self, Extra};
 use super::recording::Fault;
 use super::seat::whole;
-use crate::callsite::Callsite;
+use crate::callsite::Site as _;
 use crate::value;
 
 /// One piece of a record.

@@ -3,20 +3,21 @@
 //! A `Call` is around it, which generated code holds. A span of our own recorder and one of another provider go the same way
 //! here; `short` is the way of a call that needs nobody's word.
 
-use std::fmt;
+use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, TraceContextExt, Tracer};
+use opentelemetry::{Context, Value};
+use traced_core::{Callsite, Captures, Failed, Keep, Left, Makers, Running, Stay, Verdict};
 
-use super::Left;
-use super::surroundings::{caller, surroundings, without_span};
-use crate::callsite::Callsite;
+use super::short::Glance;
+use super::surroundings::{below, caller, surroundings, without_span};
+use crate::callsite::Site as _;
 use crate::context;
 use crate::exception;
 use crate::fields::Fields;
-use crate::outcome::{self, Failed, Verdict};
+use crate::outcome;
 use crate::own;
 use crate::pipeline::{self, Pipeline, Provider};
 use crate::record::{Fault, Parent, Recording, Start};
@@ -59,6 +60,8 @@ pub(super) struct Waiting {
     pub(super) links: Vec<Link>,
     /// The span that stands in OpenTelemetry's context, if that may stay there.
     pub(super) over: Option<SpanId>,
+    /// The body that is entered when everything is captured.
+    pub(super) body: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +106,6 @@ impl fmt::Debug for Live {
     }
 }
 
-/// Whether a body that is entered stays until it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stay {
-    ForGood,
-    ForAPoll,
-}
-
 impl Waiting {
     pub(super) fn link(&mut self, to: SpanContext) {
         if to.is_valid() {
@@ -124,11 +120,83 @@ impl Waiting {
 }
 
 impl Live {
-    pub(super) fn is_asked_with_attributes(&self) -> bool {
-        let Span::Waiting(waiting) = &self.span else { return false };
-        let Waiting { pipeline, cx, .. } = &**waiting;
-        let sampler = pipeline.sampler();
-        sampler.reads_attributes() && sampler.decide(Parent::of(cx.span().span_context()), cx).is_none()
+    /// Calls can be made from now on.
+    pub(crate) fn ready() {
+        traced_core::ready(Makers {
+            started: |site, body, captures| Some(Self::started(site, body, captures)? as _),
+            waiting: |site| Some(Self::found(site)? as _),
+            under: |site| Some(Self::under(site)? as _),
+        });
+    }
+
+    #[inline]
+    fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Option<Box<Self>> {
+        if pipeline::captures() {
+            return Self::found_inside(site, body, captures);
+        }
+        let glance = own::with(|thread| {
+            let mut glance = Self::glance(site, thread);
+            if let (Glance::Started(live), Some(body)) = (&mut glance, body) {
+                live.go_inside(body, thread);
+            }
+            glance
+        });
+        match glance? {
+            Glance::Started(live) => Some(live),
+            Glance::Nothing => None,
+            Glance::Other => Self::found_inside(site, body, captures),
+        }
+    }
+
+    #[inline(never)]
+    fn found_inside(
+        site: &'static Callsite,
+        body: Option<&'static str>,
+        captures: Captures,
+    ) -> Option<Box<Self>> {
+        let mut live = Self::found(site)?;
+        if let Some(body) = body {
+            let is_asked_later = captures == Captures::Attributes && live.is_asked_with_attributes();
+            match &mut live.span {
+                Span::Waiting(waiting) if is_asked_later => waiting.body = Some(body),
+                _ => live.enter(body, Stay::ForGood),
+            }
+        }
+        Some(live)
+    }
+
+    #[inline(never)]
+    fn found(site: &'static Callsite) -> Option<Box<Self>> {
+        // The next call finds it, and need not come here.
+        let is_refused = own::with_home(|home| site.verdict().refuses_beside(home.admitted));
+        if is_refused == Some(true) && !pipeline::captures() {
+            return None;
+        }
+        let (cx, over) = surroundings()?;
+        let pipeline = Pipeline::of(&cx).filter(|pipeline| pipeline.admits(site))?;
+        Some(Self::waiting(site, pipeline, cx, over))
+    }
+
+    /// A call that names its parent, and passes that on if it makes no span.
+    #[inline(never)]
+    fn under(site: &'static Callsite) -> Option<Box<Self>> {
+        let (cx, over) = surroundings()?;
+        match Pipeline::of(&cx) {
+            Some(pipeline) if pipeline.admits(site) => Some(Self::waiting(site, pipeline, cx, over)),
+            // A test's capture elsewhere is no set-up.
+            None if !pipeline::is_switched_off() => None,
+            _ => Some(Self::new(site, Span::Without { cx, for_good: false })),
+        }
+    }
+
+    fn waiting(site: &'static Callsite, pipeline: Arc<Pipeline>, cx: Context, over: SpanId) -> Box<Self> {
+        let caller = caller(&cx);
+        let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: Some(over), body: None };
+        let mut live = Self::new(site, Span::Waiting(Box::new(waiting)));
+        live.caller = caller;
+        live.panics = crate::panic::count();
+        live.was_unwinding = std::thread::panicking();
+        live
     }
 
     pub(super) fn new(site: &'static Callsite, span: Span) -> Box<Self> {
@@ -145,68 +213,23 @@ impl Live {
         })
     }
 
-    pub(super) fn waiting(
-        site: &'static Callsite,
-        pipeline: Arc<Pipeline>,
-        cx: Context,
-        over: SpanId,
-    ) -> Box<Self> {
-        let caller = caller(&cx);
-        let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: Some(over) };
-        let mut live = Self::new(site, Span::Waiting(Box::new(waiting)));
-        live.caller = caller;
-        live.panics = crate::panic::count();
-        live.was_unwinding = std::thread::panicking();
-        live
-    }
-
-    /// A call that names its parent, and passes that on if it makes no span.
-    #[inline(never)]
-    pub(super) fn under(site: &'static Callsite) -> Option<Box<Self>> {
-        let (cx, over) = surroundings()?;
-        match Pipeline::of(&cx) {
-            Some(pipeline) if pipeline.admits(site) => Some(Self::waiting(site, pipeline, cx, over)),
-            // A test's capture elsewhere is no set-up.
-            None if !pipeline::is_switched_off() => None,
-            _ => Some(Self::new(site, Span::Without { cx, for_good: false })),
+    /// What the span will start with, if it has not yet.
+    fn before(&mut self) -> Option<&mut Waiting> {
+        match &mut self.span {
+            Span::Waiting(waiting) => Some(waiting),
+            Span::Ours(_) | Span::Foreign { .. } | Span::Without { .. } => None,
         }
     }
 
-    /// Makes a span after all, if one may be made by now.
-    #[cold]
-    pub(super) fn ask_again(&mut self) {
-        if let Span::Without { cx, .. } = &mut self.span
-            && let Some((here, _)) = surroundings()
-            && let Some(pipeline) = Pipeline::of(cx).filter(|pipeline| pipeline.admits(self.site))
-        {
-            self.caller = caller(&here);
-            let cx = std::mem::take(cx);
-            let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: None };
-            self.span = Span::Waiting(Box::new(waiting));
-        }
-    }
-
-    /// The last that happens to a call. All of it stands here and not in the functions.
-    #[inline(never)]
-    pub(super) fn over(mut self: Box<Self>, how: fn(&mut Self)) {
-        how(&mut self);
-        self.put_back();
-    }
-
-    /// Keeps a call that is over for the next one.
-    pub(super) fn put_back(mut self: Box<Self>) {
-        let Span::Ours(recording) = &mut self.span else { return };
-        let context = recording.context.take();
-        self.fields.clear();
-        self.timing = None;
-        let mut call = Some(self);
-        own::with(|thread| call = call.take().and_then(|call| thread.keep(call)));
-        // Dropped here, where nothing is borrowed.
-        drop((call, context));
+    fn is_asked_with_attributes(&self) -> bool {
+        let Span::Waiting(waiting) = &self.span else { return false };
+        let Waiting { pipeline, cx, .. } = &**waiting;
+        let sampler = pipeline.sampler();
+        sampler.reads_attributes() && sampler.decide(Parent::of(cx.span().span_context()), cx).is_none()
     }
 
     #[cold]
-    pub(super) fn wants_attributes(&mut self) -> bool {
+    fn ask(&mut self) -> bool {
         if self.is_asked_with_attributes() {
             return true;
         }
@@ -216,7 +239,7 @@ impl Live {
 
     /// A span that has started gets what was captured at once, if it is another provider's.
     #[inline]
-    pub(super) fn captured(&mut self) {
+    fn hand_over(&mut self) {
         if let Span::Foreign { cx, .. } = &self.span {
             cx.span().set_attributes(self.fields.take());
         }
@@ -228,7 +251,7 @@ impl Live {
         }
         self.phase = Phase::Idle;
         let Span::Waiting(waiting) = &mut self.span else { return };
-        let Waiting { pipeline, cx, root, links, over } = &mut **waiting;
+        let Waiting { pipeline, cx, root, links, over, .. } = &mut **waiting;
         let seen = if *root { without_span(cx) } else { cx.clone() };
         let (cx, pipeline, links) = (std::mem::take(cx), Arc::clone(pipeline), std::mem::take(links));
         if let Some(timing) = &mut self.timing {
@@ -261,36 +284,6 @@ impl Live {
         }
     }
 
-    pub(super) fn begin(&mut self, body: &'static str) {
-        self.start();
-        if !self.records {
-            return;
-        }
-        self.site.learn(body);
-        if let Span::Foreign { pipeline, cx, placed } = &mut self.span
-            && !std::mem::replace(placed, true)
-            && pipeline.policy.code_attributes
-        {
-            cx.span().set_attributes(self.site.code_attributes());
-        }
-    }
-
-    #[inline(never)]
-    pub(super) fn enter(&mut self, body: &'static str, stay: Stay) {
-        if self.phase == Phase::Ended {
-            return;
-        }
-        self.begin(body);
-        self.panics = crate::panic::count();
-        self.was_unwinding = std::thread::panicking();
-        self.phase = Phase::Inside;
-        if let Some(timing) = &mut self.timing {
-            timing.polled = Instant::now();
-            timing.polls += 1;
-        }
-        self.stand(stay);
-    }
-
     /// Makes the span current.
     fn stand(&mut self, stay: Stay) {
         match &mut self.span {
@@ -315,134 +308,36 @@ impl Live {
         }
     }
 
-    #[inline(never)]
-    pub(super) fn left(&mut self, how: Left) {
-        if self.phase != Phase::Inside {
-            return;
-        }
-        self.phase = match how {
-            Left::Pending => Phase::Idle,
-            Left::Yielded => Phase::Yielded,
-            Left::Unseen | Left::Finished => Phase::Done,
-        };
-        self.stand_back();
-        if let Some(timing) = &mut self.timing {
-            timing.busy += timing.polled.elapsed();
-        }
-        if how == Left::Unseen && std::thread::panicking() && !self.was_unwinding {
-            self.panicked();
-        }
-    }
-
-    pub(super) fn abandon(&mut self) {
-        match self.phase {
-            // Its poll was left by a panic.
-            Phase::Inside => self.left(Left::Unseen),
-            Phase::Idle | Phase::Yielded => {
-                if self.phase == Phase::Idle {
-                    self.cancelled();
-                }
-                self.phase = Phase::Dropping;
-                self.stand(Stay::ForGood);
-            }
-            Phase::Waiting | Phase::Dropping | Phase::Done | Phase::Ended => {}
-        }
-    }
-
-    pub(super) fn end(&mut self) {
-        self.left(Left::Finished);
-        if matches!(self.phase, Phase::Ended | Phase::Waiting) {
-            return;
-        }
-        self.phase = Phase::Ended;
-        if let Some(timing) = self.timing.take() {
-            let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-            let idle = timing.started.elapsed().saturating_sub(timing.busy);
-            self.fields.push_i64("busy_ns", nanoseconds(timing.busy));
-            self.fields.push_i64("idle_ns", nanoseconds(idle));
-            self.fields.push_i64("polls", timing.polls);
-            self.captured();
-        }
-        if let Some(id) = self.id() {
-            outcome::forget(id);
-        }
-        match &mut self.span {
-            Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
-            Span::Foreign { cx, .. } => cx.span().end(),
-            Span::Ours(_) | Span::Waiting(_) | Span::Without { .. } => {}
-        }
-    }
-
-    /// The span's id, once it has started.
-    fn id(&self) -> Option<SpanId> {
-        match &self.span {
-            Span::Waiting(_) | Span::Without { .. } => None,
-            Span::Ours(recording) => Some(recording.id()),
-            Span::Foreign { cx, .. } => Some(cx.span().span_context().span_id()),
-        }
-    }
-
-    /// Ends a call, handing what its children failed with on to its caller.
-    pub(super) fn pass(&mut self) {
-        if let Some(id) = self.id() {
-            outcome::hand_on(id, self.caller);
-        }
-        self.end();
-    }
-
-    /// Ends a call whose body gave no value.
-    #[cold]
-    pub(super) fn abort(&mut self) {
-        // A body that runs still was left by a panic, or by a way out that nothing sees.
-        self.left(Left::Unseen);
-        match self.phase {
-            // Nothing began, or everything is over: there is nothing to end.
-            Phase::Waiting | Phase::Ended => {}
-            // An expression at entry or exit panicked, beside the body.
-            Phase::Idle | Phase::Done if std::thread::panicking() && !self.was_unwinding => self.panicked(),
-            Phase::Inside | Phase::Yielded | Phase::Done => self.end(),
-            // Started, and never entered or never left again.
-            Phase::Idle => {
-                self.cancelled();
-                self.end();
-            }
-            Phase::Dropping => {
-                self.stand_back();
-                self.end();
-            }
-        }
-    }
-
     fn cancelled(&mut self) {
         if self.records {
-            self.fields.push_bool("cancelled", true);
-            self.captured();
+            self.fields.bool("cancelled", true);
+            self.hand_over();
         }
     }
 
     /// Writes a failure into the span: marked always, with its exception only where it is new.
-    pub(super) fn fail(&mut self, failed: &Failed<'_>, verdict: Verdict) {
+    fn failed_with(&mut self, failed: &Failed<'_>, verdict: Verdict) {
         // What others wrote was written before.
         if matches!(&self.span, Span::Ours(recording) if recording.was_written_to()) {
             self.left(Left::Finished);
         }
         let Some(id) = self.id() else { return };
-        let message = self.fields.write(|text| failed.message.write(text));
-        let told_by = outcome::told_by(self.fields.text(&message));
+        let message = self.fields.write(|text| outcome::write_message(text, &failed.message));
+        let told_by = outcome::told_by(self.fields.part(&message));
         let seen_as = outcome::seen_in_child(id, told_by);
         let is_new = seen_as.is_none();
         let stacktrace = failed.source.filter(|_| is_new).map(|source| {
-            let said = self.fields.text(&message).to_owned();
+            let said = self.fields.part(&message).to_owned();
             self.fields.write(|text| outcome::write_chain(text, &said, source))
         });
-        let error_type = seen_as.unwrap_or_else(|| failed.error_type.to_cow());
+        let error_type = seen_as.unwrap_or_else(|| outcome::error_type(failed.error_type));
         outcome::remember(self.caller, error_type.clone(), told_by);
         let fails = verdict == Verdict::Fault;
         self.failed(&Fault { error_type, message, stacktrace, is_new, fails });
     }
 
     #[cold]
-    pub(super) fn panicked(&mut self) {
+    fn panicked(&mut self) {
         if self.records {
             // A span that was entered by hand was not left by the usual way; what others wrote was written before.
             if let Span::Ours(recording) = &mut self.span {
@@ -476,5 +371,276 @@ impl Live {
                 }
             }
         }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.left(Left::Finished);
+        if matches!(self.phase, Phase::Ended | Phase::Waiting) {
+            return;
+        }
+        self.phase = Phase::Ended;
+        if let Some(timing) = self.timing.take() {
+            let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+            let idle = timing.started.elapsed().saturating_sub(timing.busy);
+            self.fields.integer("busy_ns", nanoseconds(timing.busy));
+            self.fields.integer("idle_ns", nanoseconds(idle));
+            self.fields.integer("polls", timing.polls);
+            self.hand_over();
+        }
+        if let Some(id) = self.id() {
+            outcome::forget(id);
+        }
+        match &mut self.span {
+            Span::Ours(recording) if self.records => recording.end(self.site, &mut self.fields),
+            Span::Foreign { cx, .. } => cx.span().end(),
+            Span::Ours(_) | Span::Waiting(_) | Span::Without { .. } => {}
+        }
+    }
+
+    /// The span's id, once it has started.
+    fn id(&self) -> Option<SpanId> {
+        match &self.span {
+            Span::Waiting(_) | Span::Without { .. } => None,
+            Span::Ours(recording) => Some(recording.id()),
+            Span::Foreign { cx, .. } => Some(cx.span().span_context().span_id()),
+        }
+    }
+
+    /// Keeps a call that is over for the next one.
+    pub(super) fn put_back(mut self: Box<Self>) {
+        let Span::Ours(recording) = &mut self.span else { return };
+        let context = recording.context.take();
+        self.fields.clear();
+        self.timing = None;
+        let mut call = Some(self);
+        own::with(|thread| call = call.take().and_then(|call| thread.keep(call)));
+        // Dropped here, where nothing is borrowed.
+        drop((call, context));
+    }
+}
+
+/// What one way of keeping an attribute has in common with the others.
+macro_rules! keep {
+    ($($how:ident: $of:ty),+) => {$(
+        fn $how(&mut self, key: &'static str, value: $of) {
+            self.fields.$how(key, value);
+            self.hand_over();
+        }
+    )+};
+}
+
+impl Keep for Live {
+    keep!(bool: bool, integer: i64, float: f64, text: &str, fixed: &'static str);
+    keep!(display: &dyn Display, debug: &dyn Debug, value: Value);
+}
+
+impl Running for Live {
+    fn starts(&self) -> bool {
+        matches!(self.span, Span::Waiting(_))
+    }
+
+    fn records(&self) -> bool {
+        self.records
+    }
+
+    fn came_back(&mut self) -> bool {
+        // What others wrote was written before.
+        self.left(Left::Finished);
+        self.records
+    }
+
+    fn off(&mut self) {
+        self.phase = Phase::Ended;
+    }
+
+    fn without(&mut self) {
+        if let Some(waiting) = self.before() {
+            let cx = std::mem::take(&mut waiting.cx);
+            self.span = Span::Without { cx, for_good: true };
+        }
+    }
+
+    fn ask_again(&mut self) {
+        if let Span::Without { cx, for_good: false } = &mut self.span
+            && let Some((here, _)) = surroundings()
+            && let Some(pipeline) = Pipeline::of(cx).filter(|pipeline| pipeline.admits(self.site))
+        {
+            self.caller = caller(&here);
+            let cx = std::mem::take(cx);
+            let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: None, body: None };
+            self.span = Span::Waiting(Box::new(waiting));
+        }
+    }
+
+    fn parent(&mut self, parent: Context) {
+        match &mut self.span {
+            Span::Waiting(waiting) => {
+                waiting.cx = below(parent, &waiting.cx);
+                waiting.over = None;
+            }
+            Span::Without { cx, .. } => *cx = below(parent, cx),
+            Span::Ours(_) | Span::Foreign { .. } => {}
+        }
+    }
+
+    fn root(&mut self) {
+        if let Some(waiting) = self.before() {
+            waiting.root = true;
+        }
+    }
+
+    fn root_linked(&mut self) {
+        if let Some(waiting) = self.before() {
+            waiting.link(waiting.cx.span().span_context().clone());
+            waiting.root = true;
+        }
+    }
+
+    fn link(&mut self, to: SpanContext) {
+        if let Some(waiting) = self.before() {
+            waiting.link(to);
+        }
+    }
+
+    fn time(&mut self) {
+        self.timing = Some(Box::new(Timing::new()));
+    }
+
+    #[inline]
+    fn wants_attributes(&mut self) -> bool {
+        self.records || self.ask()
+    }
+
+    fn may_want_attributes(&self) -> bool {
+        matches!(&self.span, Span::Waiting(waiting) if waiting.may_want_attributes())
+    }
+
+    fn captured(&mut self) {
+        if let Some(body) = self.before().and_then(|waiting| waiting.body) {
+            self.enter(body, Stay::ForGood);
+        }
+    }
+
+    fn begin(&mut self, body: &'static str) {
+        self.start();
+        if !self.records {
+            return;
+        }
+        self.site.learn(body);
+        if let Span::Foreign { pipeline, cx, placed } = &mut self.span
+            && !std::mem::replace(placed, true)
+            && pipeline.policy.code_attributes
+        {
+            cx.span().set_attributes(self.site.code_attributes());
+        }
+    }
+
+    fn enter(&mut self, body: &'static str, stay: Stay) {
+        if matches!(self.phase, Phase::Inside | Phase::Ended) {
+            return;
+        }
+        self.begin(body);
+        self.panics = crate::panic::count();
+        self.was_unwinding = std::thread::panicking();
+        self.phase = Phase::Inside;
+        if let Some(timing) = &mut self.timing {
+            timing.polled = Instant::now();
+            timing.polls += 1;
+        }
+        self.stand(stay);
+    }
+
+    fn left(&mut self, how: Left) {
+        if self.phase != Phase::Inside {
+            return;
+        }
+        self.phase = match how {
+            Left::Pending => Phase::Idle,
+            Left::Yielded => Phase::Yielded,
+            Left::Unseen | Left::Finished => Phase::Done,
+        };
+        self.stand_back();
+        if let Some(timing) = &mut self.timing {
+            timing.busy += timing.polled.elapsed();
+        }
+        if how == Left::Unseen && std::thread::panicking() && !self.was_unwinding {
+            self.panicked();
+        }
+    }
+
+    fn abandon(&mut self) {
+        match self.phase {
+            // Its poll was left by a panic.
+            Phase::Inside => self.left(Left::Unseen),
+            Phase::Idle | Phase::Yielded => {
+                if self.phase == Phase::Idle {
+                    self.cancelled();
+                }
+                self.phase = Phase::Dropping;
+                self.stand(Stay::ForGood);
+            }
+            Phase::Waiting | Phase::Dropping | Phase::Done | Phase::Ended => {}
+        }
+    }
+
+    fn stands_by_hand(&mut self) {
+        self.panics = crate::panic::count();
+    }
+
+    fn context(&self) -> Option<&Context> {
+        match &self.span {
+            Span::Waiting(_) | Span::Without { .. } => None,
+            Span::Ours(recording) => recording.context.as_ref(),
+            Span::Foreign { cx, .. } => Some(cx),
+        }
+    }
+
+    fn finish(self: Box<Self>) {
+        self.end_well();
+    }
+
+    fn pass(mut self: Box<Self>) {
+        // What its children failed with is the caller's now.
+        if let Some(id) = self.id() {
+            outcome::hand_on(id, self.caller);
+        }
+        self.end();
+        self.put_back();
+    }
+
+    fn conclude(mut self: Box<Self>, panicked: bool) {
+        if !panicked {
+            return self.pass();
+        }
+        self.panicked();
+        self.put_back();
+    }
+
+    fn fail(mut self: Box<Self>, failed: &Failed<'_>, verdict: Verdict) {
+        self.failed_with(failed, verdict);
+        self.end_well();
+    }
+
+    #[cold]
+    fn abort(mut self: Box<Self>) {
+        // A body that runs still was left by a panic, or by a way out that nothing sees.
+        self.left(Left::Unseen);
+        match self.phase {
+            // Nothing began, or everything is over: there is nothing to end.
+            Phase::Waiting | Phase::Ended => {}
+            // An expression at entry or exit panicked, beside the body.
+            Phase::Idle | Phase::Done if std::thread::panicking() && !self.was_unwinding => self.panicked(),
+            Phase::Inside | Phase::Yielded | Phase::Done => self.end(),
+            // Started, and never entered or never left again.
+            Phase::Idle => {
+                self.cancelled();
+                self.end();
+            }
+            Phase::Dropping => {
+                self.stand_back();
+                self.end();
+            }
+        }
+        self.put_back();
     }
 }

@@ -5,9 +5,10 @@
 
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceState};
 use opentelemetry::{Context, ContextGuard};
+use traced_core::{Callsite, Stay};
 
-use super::live::{Live, Phase, Span, Stay};
-use crate::callsite::Callsite;
+use super::live::{Live, Phase, Span};
+use crate::callsite::Site as _;
 use crate::outcome;
 use crate::own::{self, Home, Thread};
 use crate::propagation::adopted;
@@ -108,7 +109,7 @@ impl Live {
 
     /// The last that happens to a call that went well.
     #[inline(never)]
-    pub(super) fn finish(self: Box<Self>) {
+    pub(super) fn end_well(self: Box<Self>) {
         if self.phase != Phase::Inside {
             self.finish_outside();
             return;
@@ -122,20 +123,28 @@ impl Live {
         // What goes is dropped here, where nothing is borrowed.
         match (gone.flatten(), call) {
             (Some(gone), _) => drop(gone),
-            (None, Some(call)) => call.over(Self::end),
+            (None, Some(call)) => call.end_slowly(),
             (None, None) => {}
         }
     }
 
-    /// As `finish`, for a body that has left already.
+    /// As `end_well`, for a body that has left already.
     #[inline(never)]
     fn finish_outside(mut self: Box<Self>) {
         let has_left = self.phase == Phase::Done;
         if has_left && own::with(|thread| self.finish_at_home(thread).is_some()) == Some(true) {
             self.put_back();
         } else {
-            self.over(Self::end);
+            self.end_slowly();
         }
+    }
+
+    /// The last that happens to a call that has more to it.
+    #[cold]
+    #[inline(never)]
+    fn end_slowly(mut self: Box<Self>) {
+        self.end();
+        self.put_back();
     }
 
     /// The short way of a call that has a span of ours, and nothing to it that others must know of.

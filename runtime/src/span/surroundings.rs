@@ -6,7 +6,6 @@ use opentelemetry::trace::{SpanId, TraceContextExt};
 
 use crate::context;
 use crate::pipeline::Captured;
-use crate::propagation::AsParent;
 
 /// The context that a call finds, and the span that stands in OpenTelemetry's; `None` where nothing is to be traced.
 #[inline(never)]
@@ -18,9 +17,8 @@ pub(super) fn surroundings() -> Option<(Context, SpanId)> {
     (!cx.is_telemetry_suppressed()).then_some((cx, over))
 }
 
-/// The context of `parent`, for a call that found `cx`. A capture takes its calls with it whatever parent they name.
-pub(super) fn below(parent: &impl AsParent, cx: &Context) -> Context {
-    let parent = Context::from(parent.as_parent());
+/// The context `parent`, for a call that found `cx`. A capture takes its calls with it whatever parent they name.
+pub(super) fn below(parent: Context, cx: &Context) -> Context {
     match Captured::of(cx) {
         Some(captured) => parent.with_value(captured),
         None => parent,
