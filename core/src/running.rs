@@ -134,6 +134,9 @@ pub struct Makers {
 
 static MAKERS: OnceLock<Makers> = OnceLock::new();
 
+/// Who makes calls before that.
+const NOBODY: Makers = Makers { started: |_, _, _| None, waiting: |_| None, under: |_| None };
+
 /// Calls can be made from now on. Whoever turns the switch says so first.
 pub fn ready(makers: Makers) {
     MAKERS.get_or_init(|| makers);
@@ -143,17 +146,21 @@ pub fn ready(makers: Makers) {
 /// it is inside that.
 #[inline(never)]
 pub fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Made {
-    (MAKERS.get()?.started)(site, body, captures)
+    // What makes it gives it at once: nothing is left to be done here.
+    let make = MAKERS.get().map_or(NOBODY.started, |makers| makers.started);
+    make(site, body, captures)
 }
 
 /// As `started`, for a call that may yet get another parent, or that starts later.
 #[inline(never)]
 pub fn waiting(site: &'static Callsite) -> Made {
-    (MAKERS.get()?.waiting)(site)
+    let make = MAKERS.get().map_or(NOBODY.waiting, |makers| makers.waiting);
+    make(site)
 }
 
 /// As `waiting`, for a call that names its parent: where it makes no span, its parent is current instead.
 #[inline(never)]
 pub fn under(site: &'static Callsite) -> Made {
-    (MAKERS.get()?.under)(site)
+    let make = MAKERS.get().map_or(NOBODY.under, |makers| makers.under);
+    make(site)
 }

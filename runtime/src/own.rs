@@ -13,7 +13,7 @@ use opentelemetry::{Context, ContextGuard};
 
 use crate::control::{Switches, Verdict};
 use crate::panic;
-use crate::pipeline::{self, Pipeline, Provider, Sampler};
+use crate::pipeline::{self, Decisions, Pipeline, Provider};
 use crate::record::{Collector, Leaf, Sink, Ticks, Writer, whole};
 use crate::span::Live;
 
@@ -40,7 +40,7 @@ pub(crate) struct Home {
     epoch: u64,
     pub(crate) pipeline: Arc<Pipeline>,
     /// What is known of whether a span is kept, and starts without anyone being asked.
-    pub(crate) sampler: Sampler,
+    pub(crate) decisions: Decisions,
     /// The verdict of call sites that make spans.
     pub(crate) admitted: Verdict,
     pub(crate) writer: Writer,
@@ -107,11 +107,11 @@ fn find_home() -> Option<()> {
     let epoch = pipeline::installed_epoch();
     let pipeline = pipeline::installed()?;
     let generation = pipeline.generation();
-    let sampler = pipeline.quick_sampler();
+    let decisions = pipeline.quick_sampler().decisions();
     let admitted = pipeline.switches().map(Switches::admitted)?;
     let is_known = with(|thread| match &mut thread.home {
         Some(home) if home.is_of(generation) => {
-            (home.epoch, home.sampler, home.admitted) = (epoch, sampler, admitted);
+            (home.epoch, home.decisions, home.admitted) = (epoch, decisions, admitted);
             true
         }
         _ => false,
@@ -132,7 +132,7 @@ fn find_home() -> Option<()> {
         writer,
         ids: [rng(), rng()],
         epoch,
-        sampler,
+        decisions,
         admitted,
     };
     let before = with(|thread| thread.home.replace(home))?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
+use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::{ShouldSample, SpanLimits};
 use traced_core::Callsite;
@@ -15,7 +16,7 @@ use traced_core::switch::STATE;
 use crate::control::Switches;
 use crate::exception::Exceptions;
 use crate::propagation::is_deferred;
-use crate::record::{OtherTracer, Parent, Recorder, lock};
+use crate::record::{OtherTracer, Recorder, lock};
 use crate::span::Live;
 
 /// Something that threads read all the time, apart from what others write.
@@ -131,26 +132,48 @@ impl Sampler {
         matches!(self, Self::ReadsAttributes | Self::RootsByAttributes)
     }
 
-    /// The decision on a span, where nobody needs to be asked. `cx` is the context that names the parent.
+    /// What it decides without being asked.
+    pub(crate) fn decisions(self) -> Decisions {
+        let (root, below) = match self {
+            Self::Plain | Self::ReadsAttributes => (None, [None; 2]),
+            Self::ParentBased | Self::RootsByAttributes => (None, [Some(false), Some(true)]),
+            Self::Always => (Some(true), [Some(false), Some(true)]),
+            Self::On => (Some(true), [Some(true); 2]),
+            Self::Never => (None, [Some(false), None]),
+        };
+        Decisions { root, below }
+    }
+}
+
+/// What is decided on a span without asking anyone; `None` where somebody has to be asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decisions {
+    /// On one that starts a trace.
+    root: Option<bool>,
+    /// On one below a span that is not kept, and on one below a span that is.
+    below: [Option<bool>; 2],
+}
+
+impl Decisions {
+    /// The decision on a span below the one of `cx`, if it has one.
     #[inline]
-    pub(crate) fn decide(self, parent: Option<Parent>, cx: &Context) -> Option<bool> {
+    pub(crate) fn below(self, cx: &Context) -> Option<bool> {
+        let span = cx.span();
+        let span = span.span_context();
         // A remote parent may have left the decision to us.
-        let parent = parent.filter(|parent| !(parent.is_remote && is_deferred(cx)));
-        match (self, parent) {
-            (Self::ParentBased | Self::RootsByAttributes | Self::Always, Some(parent)) => {
-                Some(parent.flags.is_sampled())
-            }
-            (Self::Always, None) | (Self::On, _) => Some(true),
-            (Self::Never, Some(parent)) if !parent.flags.is_sampled() => Some(false),
-            (
-                Self::Plain
-                | Self::ReadsAttributes
-                | Self::ParentBased
-                | Self::RootsByAttributes
-                | Self::Never,
-                _,
-            ) => None,
-        }
+        let decides = span.is_valid() && !(span.is_remote() && is_deferred(cx));
+        if decides { self.below_local(span.is_sampled()) } else { self.root }
+    }
+
+    /// The decision on a span below one of this process.
+    #[inline]
+    pub(crate) fn below_local(self, is_sampled: bool) -> Option<bool> {
+        self.below[usize::from(is_sampled)]
+    }
+
+    /// The decision on a span that starts a trace.
+    pub(crate) fn root(self) -> Option<bool> {
+        self.root
     }
 }
 

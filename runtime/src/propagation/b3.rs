@@ -41,6 +41,8 @@ enum Sampling {
 struct Deferred(SpanId);
 
 /// Whether the span of `cx` is a remote one that left the decision on sampling to us.
+#[cold]
+#[inline(never)]
 pub(crate) fn is_deferred(cx: &Context) -> bool {
     cx.get::<Deferred>().is_some_and(|deferred| deferred.0 == cx.span().span_context().span_id())
 }

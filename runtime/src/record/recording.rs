@@ -299,7 +299,7 @@ impl Recording {
         let parent = Parent::of(span.span_context());
         let trace = trace_of(parent, seen);
         let SamplingResult { decision, attributes, trace_state } =
-            if let Some(keeps) = pipeline.sampler().decide(parent, seen) {
+            if let Some(keeps) = pipeline.sampler().decisions().below(seen) {
                 let decision = if keeps { SamplingDecision::RecordAndSample } else { SamplingDecision::Drop };
                 let trace_state = span.span_context().trace_state().clone();
                 SamplingResult { decision, attributes: Vec::new(), trace_state }

@@ -20,7 +20,7 @@ use crate::fields::Fields;
 use crate::outcome;
 use crate::own;
 use crate::pipeline::{self, Pipeline, Provider};
-use crate::record::{Fault, Parent, Recording, Start};
+use crate::record::{Fault, Recording, Start};
 
 /// A call of which there may be a span.
 pub(crate) struct Live {
@@ -114,8 +114,8 @@ impl Waiting {
     }
 
     pub(super) fn may_want_attributes(&self) -> bool {
-        let parent = if self.root { None } else { Parent::of(self.cx.span().span_context()) };
-        self.pipeline.sampler().decide(parent, &self.cx) != Some(false)
+        let decisions = self.pipeline.sampler().decisions();
+        (if self.root { decisions.root() } else { decisions.below(&self.cx) }) != Some(false)
     }
 }
 
@@ -141,10 +141,10 @@ impl Live {
             }
             glance
         });
-        match glance? {
+        match glance.unwrap_or(Glance::Nothing) {
+            Glance::Other => Self::found_inside(site, body, captures),
             Glance::Started(live) => Some(live),
             Glance::Nothing => None,
-            Glance::Other => Self::found_inside(site, body, captures),
         }
     }
 
@@ -225,7 +225,7 @@ impl Live {
         let Span::Waiting(waiting) = &self.span else { return false };
         let Waiting { pipeline, cx, .. } = &**waiting;
         let sampler = pipeline.sampler();
-        sampler.reads_attributes() && sampler.decide(Parent::of(cx.span().span_context()), cx).is_none()
+        sampler.reads_attributes() && sampler.decisions().below(cx).is_none()
     }
 
     #[cold]

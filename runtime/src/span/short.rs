@@ -31,51 +31,44 @@ impl Live {
     /// A call whose span is our recorder's, and needs nobody to be asked, is started at once.
     #[inline]
     pub(super) fn glance(site: &'static Callsite, thread: &mut Thread) -> Glance {
-        if thread.is_deciding {
-            return Glance::Nothing;
-        }
-        let Thread { leaves, spare, home, .. } = thread;
-        let Some(home) = Home::present(home).filter(|home| site.verdict() == home.admitted) else {
-            return Glance::Other;
-        };
         Context::map_current(|cx| {
-            if cx.is_telemetry_suppressed() {
+            if cx.is_telemetry_suppressed() || thread.is_deciding {
                 return Glance::Nothing;
             }
-            let span = cx.span();
-            let parent = match leaves.last() {
-                Some(leaf) if leaf.stands_over(span.span_context()) => Some(leaf.span),
-                _ => Parent::of(span.span_context()),
+            let Thread { leaves, home, .. } = &mut *thread;
+            let Some(home) = Home::present(home).filter(|home| site.verdict() == home.admitted) else {
+                return Glance::Other;
             };
-            match home.sampler.decide(parent, cx) {
+            let decided = match leaves.last().filter(|leaf| leaf.is_innermost(cx)) {
+                Some(leaf) => home.decisions.below_local(leaf.span.flags.is_sampled()),
+                None => home.decisions.below(cx),
+            };
+            match decided {
                 Some(false) => Glance::Nothing,
-                Some(true) => {
-                    Self::child(site, home, spare, parent, cx).map_or(Glance::Other, Glance::Started)
-                }
+                Some(true) => Self::child(cx, site, thread),
                 None => Glance::Other,
             }
         })
     }
 
-    /// A call whose span is our recorder's and sampled, started; `None` where the parent has more to hand on.
+    /// A call whose span is our recorder's and sampled, started, unless the parent has more to hand on.
     #[inline(never)]
-    #[expect(clippy::vec_box, reason = "calls are boxed, and stay where they are")]
-    fn child(
-        site: &'static Callsite,
-        home: &mut Home,
-        spare: &mut Vec<Box<Self>>,
-        parent: Option<Parent>,
-        cx: &Context,
-    ) -> Option<Box<Self>> {
-        if *cx.span().span_context().trace_state() != TraceState::NONE {
-            return None;
+    fn child(cx: &Context, site: &'static Callsite, thread: &mut Thread) -> Glance {
+        let Thread { leaves, spare, home: Some(home), .. } = thread else { return Glance::Other };
+        let span = cx.span();
+        let above = span.span_context();
+        if *above.trace_state() != TraceState::NONE {
+            return Glance::Other;
         }
+        let leaf = leaves.last().filter(|leaf| leaf.is_innermost(cx));
         let started = Ticks::now();
-        let parent =
-            parent.unwrap_or_else(|| Parent::none(adopted(cx).unwrap_or_else(|| home.trace_id(started))));
+        let parent = leaf
+            .map(|leaf| leaf.span)
+            .or_else(|| Parent::of(above))
+            .unwrap_or_else(|| Parent::none(adopted(cx).unwrap_or_else(|| home.trace_id(started))));
         let mut live = spare.pop().unwrap_or_else(|| Self::fresh(site));
         if let Self { span: Span::Ours(recording), fields, .. } = &mut *live {
-            let over = site.is_leaf.then(|| cx.span().span_context().span_id());
+            let over = site.is_leaf.then(|| above.span_id());
             recording.begin(home, site, started, parent, over, fields);
             if !site.is_leaf {
                 recording.stand_in(cx, TraceState::NONE);
@@ -85,7 +78,7 @@ impl Live {
         live.caller = if parent.is_remote { SpanId::INVALID } else { parent.id };
         live.phase = Phase::Idle;
         live.records = true;
-        Some(live)
+        Glance::Started(live)
     }
 
     /// The short way into a span of ours that has just started.
