@@ -8,6 +8,7 @@ use opentelemetry::{Context, Value};
 
 use crate::callsite::Callsite;
 use crate::failed::{Failed, Verdict};
+use crate::switch;
 
 /// What keeps attributes, each as it is typed.
 pub trait Keep {
@@ -146,6 +147,9 @@ pub fn ready(makers: Makers) {
 /// it is inside that.
 #[inline(never)]
 pub fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Made {
+    if switch::is_muted() {
+        return None;
+    }
     // What makes it gives it at once: nothing is left to be done here.
     let make = MAKERS.get().map_or(NOBODY.started, |makers| makers.started);
     make(site, body, captures)

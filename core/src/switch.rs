@@ -1,6 +1,10 @@
 //! Whether anything is set up: what every call asks first, and the whole cost of one where nothing is.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanId, TraceContextExt as _};
 
 /// What calls ask, apart from what others write.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct State {
     pub captures: AtomicUsize,
     /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
     pub installed: AtomicU64,
+    /// Whether what is installed keeps nothing below a span of this process that is not kept.
+    pub mutes: AtomicBool,
 }
 
 /// The process's one.
@@ -28,6 +34,7 @@ pub static STATE: State = State {
     switched_off: AtomicUsize::new(0),
     captures: AtomicUsize::new(0),
     installed: AtomicU64::new(0),
+    mutes: AtomicBool::new(false),
 };
 
 /// Whether any call may be recorded at all.
@@ -40,4 +47,53 @@ pub fn enabled() -> bool {
 #[inline]
 pub fn passes() -> bool {
     STATE.passed.load(Ordering::Relaxed) != 0
+}
+
+thread_local! {
+    static TELLS: Tells = {
+        // Asked for first, OpenTelemetry's own thread-local is the later of the two to go: it panics when it is asked after
+        // its end.
+        let _ = Context::current();
+        Tells(Cell::new(true))
+    };
+}
+
+/// Whether OpenTelemetry's context tells on this thread what is current. It goes with its thread.
+struct Tells(Cell<bool>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// There are spans on this thread of which OpenTelemetry's context knows nothing, and that were not made below its own.
+pub fn stands_aside() {
+    let _ = TELLS.try_with(|tells| tells.0.set(false));
+}
+
+/// Whether a call under what is current needs not to be made: the span there is not kept, and so nothing below it.
+///
+/// In a service that keeps a share of its traces this is what most calls come to.
+#[inline]
+pub(crate) fn is_muted() -> bool {
+    STATE.mutes.load(Ordering::Relaxed)
+        && STATE.captures.load(Ordering::Relaxed) == 0
+        && TELLS.try_with(|tells| tells.0.get()) == Ok(true)
+        && Context::map_current(|cx| {
+            let span = cx.span();
+            let span = span.span_context();
+            span.is_valid() && !span.is_sampled() && !(span.is_remote() && is_deferred(cx))
+        })
+}
+
+/// The span whose caller left the decision on sampling to us. Kept beside the span context, since a flag in it would be
+/// inherited by spans that have decided.
+#[derive(Debug)]
+pub struct Deferred(pub SpanId);
+
+/// Whether the span of `cx`, a remote one, left the decision on sampling to us.
+#[inline]
+pub fn is_deferred(cx: &Context) -> bool {
+    cx.get::<Deferred>().is_some_and(|deferred| deferred.0 == cx.span().span_context().span_id())
 }

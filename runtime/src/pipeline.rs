@@ -230,6 +230,12 @@ impl Pipeline {
         }
     }
 
+    /// Whether calls below a span of this process that is not kept need not come here.
+    fn mutes(&self) -> bool {
+        let is_ours = matches!(self.provider, Provider::Ours(_));
+        is_ours && self.quick_sampler().decisions().below_local(false) == Some(false)
+    }
+
     /// Whether a call site makes spans now.
     pub(crate) fn admits(&self, site: &'static Callsite) -> bool {
         self.switches.as_ref().is_none_or(|switches| !switches.is_paused() && switches.admits(site))
@@ -291,6 +297,7 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
         known.push((pipeline.generation, Arc::downgrade(&pipeline)));
     }
     STATE.installed.store(pipeline.generation, Ordering::Release);
+    STATE.mutes.store(pipeline.mutes(), Ordering::Relaxed);
     *installed = Some(pipeline);
     STATE.passed.fetch_add(1, Ordering::Relaxed);
     STATE.set_up.fetch_add(1, Ordering::Relaxed);
@@ -305,6 +312,7 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
         STATE.installed.store(0, Ordering::Release);
+        STATE.mutes.store(false, Ordering::Relaxed);
         STATE.passed.fetch_sub(1, Ordering::Relaxed);
         STATE.set_up.fetch_sub(1, Ordering::Relaxed);
         if !pipeline.switches.as_ref().is_some_and(Switches::is_paused) {
@@ -323,6 +331,7 @@ pub(crate) fn changed(pipeline: &Pipeline) {
     let installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     if installed.as_ref().is_some_and(|current| current.generation == pipeline.generation) {
         STATE.installed.store(next_epoch(), Ordering::Release);
+        STATE.mutes.store(pipeline.mutes(), Ordering::Relaxed);
     }
 }
 

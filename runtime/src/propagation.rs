@@ -25,7 +25,6 @@ mod tests;
 
 use opentelemetry::Context;
 
-pub(crate) use b3::is_deferred;
 pub(crate) use baggage::percent_decoded;
 pub use carrier::{Carrier, Environment, Extract, Inject};
 pub(crate) use header::is_token;
@@ -33,6 +32,7 @@ pub use parent::{AsLink, AsParent, Parent};
 pub use propagator::{Propagator, UnknownPropagator};
 pub(crate) use propagator::{configure, configured};
 pub(crate) use trace_id::adopted;
+pub(crate) use traced_core::switch::is_deferred;
 
 /// Writes the current context into `carrier`, so that what receives it continues the trace.
 ///

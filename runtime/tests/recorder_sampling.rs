@@ -725,3 +725,81 @@ fn what_is_not_kept_says_its_own_trace_also_where_nothing_can_be_attached() {
     assert!(span.is_some_and(|span| span != SpanId::INVALID));
     assert_eq!(spans.0.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["other"]);
 }
+
+// ---------------------------------------------------------------------------------- what is not made at all
+
+/// Current from now on: a caller of this process that is not kept.
+fn enter_unsampled() -> impl Sized {
+    Context::new().with_remote_span_context(span_context(7, TraceFlags::NOT_SAMPLED, false)).attach()
+}
+
+#[test]
+fn a_root_that_nothing_could_attach_keeps_its_children_though_what_is_current_is_not_kept() {
+    #[traced(root)]
+    fn root_with_child() {
+        child();
+    }
+    let (_, spans) = exported_by(at_the_root(Sampler::AlwaysOn), || {
+        let _unsampled = enter_unsampled();
+        child();
+        // OpenTelemetry has its contexts borrowed in here.
+        get_active_span(|_| root_with_child());
+        child();
+    });
+    assert_eq!(spans.0.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["child", "root_with_child"]);
+    assert_eq!(spans.one("child").parent_span_id, spans.one("root_with_child").span_context.span_id());
+}
+
+#[test]
+fn what_is_said_of_sampling_later_holds_below_what_was_not_kept_as_well() {
+    let (_, spans) = exported_by(
+        |builder| builder.sampler(Sampler::AlwaysOn),
+        || {
+            let _unsampled = enter_unsampled();
+            child();
+        },
+    );
+    assert_eq!(spans.0.len(), 1, "who keeps all keeps what is below, too");
+
+    let _turn = turn();
+    let keeps = Keeps::default();
+    let tracing =
+        traced::builder("test").sampler(Sampler::AlwaysOn).exporter(keeps.clone()).install().unwrap();
+    let kept = || {
+        child();
+        tracing.flush().unwrap();
+        keeps.take().len()
+    };
+    let _unsampled = enter_unsampled();
+    assert_eq!(kept(), 1);
+    tracing.control().set_sample_rate(0.5).unwrap();
+    assert_eq!(kept(), 0, "below a parent, a rate is the parent's decision");
+    tracing.control().reset_sample_rate();
+    assert_eq!(kept(), 1);
+}
+
+#[test]
+fn a_thread_that_is_torn_down_may_call_what_is_traced() {
+    struct CallsAtTheEnd;
+    impl Drop for CallsAtTheEnd {
+        fn drop(&mut self) {
+            child();
+        }
+    }
+    thread_local! {
+        static EARLY: CallsAtTheEnd = const { CallsAtTheEnd };
+        static LATE: CallsAtTheEnd = const { CallsAtTheEnd };
+    }
+    let (_, spans) = exported_by(at_the_root(Sampler::AlwaysOn), || {
+        let ends = thread::spawn(|| {
+            // One goes after what is ours, one before.
+            EARLY.with(|_| ());
+            let unsampled = enter_unsampled();
+            child();
+            drop(unsampled);
+            LATE.with(|_| ());
+        });
+        ends.join().expect("nothing panics");
+    });
+    assert!(spans.0.len() <= 2);
+}

@@ -5,9 +5,10 @@
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use traced_core::switch::Deferred;
 
 use super::header::{self, Written};
-use super::{AsLink, Extract};
+use super::{AsLink, Extract, is_deferred};
 
 pub(super) const B3: &str = "b3";
 pub(super) const B3_TRACE_ID: &str = "x-b3-traceid";
@@ -34,17 +35,6 @@ enum Sampling {
     Denied,
     Accepted,
     Debug,
-}
-
-/// The span whose caller left the decision on sampling to us. Kept beside the span context, since a flag in
-/// it would be inherited by spans that have decided.
-struct Deferred(SpanId);
-
-/// Whether the span of `cx` is a remote one that left the decision on sampling to us.
-#[cold]
-#[inline(never)]
-pub(crate) fn is_deferred(cx: &Context) -> bool {
-    cx.get::<Deferred>().is_some_and(|deferred| deferred.0 == cx.span().span_context().span_id())
 }
 
 /// `cx` with the span that the headers name, in the single form before the multiple, as the specification says.

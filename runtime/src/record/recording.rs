@@ -10,7 +10,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
-use traced_core::{Callsite, Keep as _, Stay};
+use traced_core::{Callsite, Keep as _, Stay, switch};
 
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
@@ -264,6 +264,7 @@ impl Recording {
     #[cold]
     fn stand_aside(&mut self, thread: &mut Thread) {
         thread.detach();
+        switch::stands_aside();
         self.over = Some(Context::map_current(|cx| cx.span().span_context().span_id()));
         thread.leaves.extend(self.leaf());
     }
