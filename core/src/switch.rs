@@ -1,7 +1,7 @@
 //! Whether anything is set up: what every call asks first, and the whole cost of one where nothing is.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, TraceContextExt as _};
@@ -22,8 +22,8 @@ pub struct State {
     pub captures: AtomicUsize,
     /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
     pub installed: AtomicU64,
-    /// Whether what is installed keeps nothing below a span of this process that is not kept.
-    pub mutes: AtomicBool,
+    /// The epoch in which a span that is not kept was met, and nothing is kept below such; zero before.
+    pub mutes: AtomicU64,
 }
 
 /// The process's one.
@@ -34,7 +34,7 @@ pub static STATE: State = State {
     switched_off: AtomicUsize::new(0),
     captures: AtomicUsize::new(0),
     installed: AtomicU64::new(0),
-    mutes: AtomicBool::new(false),
+    mutes: AtomicU64::new(0),
 };
 
 /// Whether any call may be recorded at all.
@@ -74,10 +74,12 @@ pub fn stands_aside() {
 
 /// Whether a call under what is current needs not to be made: the span there is not kept, and so nothing below it.
 ///
-/// In a service that keeps a share of its traces this is what most calls come to.
+/// In a service that keeps a share of its traces this is what most calls come to. One that keeps all is not asked.
 #[inline]
 pub(crate) fn is_muted() -> bool {
-    STATE.mutes.load(Ordering::Relaxed)
+    let muted = STATE.mutes.load(Ordering::Relaxed);
+    muted != 0
+        && muted == STATE.installed.load(Ordering::Acquire)
         && STATE.captures.load(Ordering::Relaxed) == 0
         && TELLS.try_with(|tells| tells.0.get()) == Ok(true)
         && Context::map_current(|cx| {

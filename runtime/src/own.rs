@@ -6,10 +6,12 @@
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{Context, ContextGuard};
+use traced_core::switch::STATE;
 
 use crate::control::{Switches, Verdict};
 use crate::panic;
@@ -161,6 +163,14 @@ impl Home {
     #[inline]
     pub(crate) fn is_of(&self, generation: u64) -> bool {
         self.generation == generation
+    }
+
+    /// A span was met that is not kept: as long as what is known here holds, calls below such need not come here.
+    #[inline]
+    pub(crate) fn meet_unsampled(&self) {
+        if self.decisions.mutes() {
+            STATE.mutes.store(self.epoch, Ordering::Relaxed);
+        }
     }
 
     /// An id for a span that starts now.

@@ -171,6 +171,12 @@ impl Decisions {
         self.below[usize::from(is_sampled)]
     }
 
+    /// Whether nothing is kept below what is not kept.
+    #[inline]
+    pub(crate) fn mutes(self) -> bool {
+        self.below[0] == Some(false)
+    }
+
     /// The decision on a span that starts a trace.
     pub(crate) fn root(self) -> Option<bool> {
         self.root
@@ -228,12 +234,6 @@ impl Pipeline {
             Sampler::On if is_watched => Sampler::Plain,
             sampler => sampler,
         }
-    }
-
-    /// Whether calls below a span of this process that is not kept need not come here.
-    fn mutes(&self) -> bool {
-        let is_ours = matches!(self.provider, Provider::Ours(_));
-        is_ours && self.quick_sampler().decisions().below_local(false) == Some(false)
     }
 
     /// Whether a call site makes spans now.
@@ -297,7 +297,6 @@ pub(crate) fn install(pipeline: Arc<Pipeline>) -> Result<(), Arc<Pipeline>> {
         known.push((pipeline.generation, Arc::downgrade(&pipeline)));
     }
     STATE.installed.store(pipeline.generation, Ordering::Release);
-    STATE.mutes.store(pipeline.mutes(), Ordering::Relaxed);
     *installed = Some(pipeline);
     STATE.passed.fetch_add(1, Ordering::Relaxed);
     STATE.set_up.fetch_add(1, Ordering::Relaxed);
@@ -312,7 +311,6 @@ pub(crate) fn uninstall(pipeline: &Pipeline) {
     if is_ours && pipeline.open.swap(false, Ordering::Relaxed) {
         *installed = None;
         STATE.installed.store(0, Ordering::Release);
-        STATE.mutes.store(false, Ordering::Relaxed);
         STATE.passed.fetch_sub(1, Ordering::Relaxed);
         STATE.set_up.fetch_sub(1, Ordering::Relaxed);
         if !pipeline.switches.as_ref().is_some_and(Switches::is_paused) {
@@ -331,7 +329,6 @@ pub(crate) fn changed(pipeline: &Pipeline) {
     let installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
     if installed.as_ref().is_some_and(|current| current.generation == pipeline.generation) {
         STATE.installed.store(next_epoch(), Ordering::Release);
-        STATE.mutes.store(pipeline.mutes(), Ordering::Relaxed);
     }
 }
 

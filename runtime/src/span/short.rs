@@ -44,7 +44,10 @@ impl Live {
                 None => home.decisions.below(cx),
             };
             match decided {
-                Some(false) => Glance::Nothing,
+                Some(false) => {
+                    home.meet_unsampled();
+                    Glance::Nothing
+                }
                 Some(true) => Self::child(cx, site, thread),
                 None => Glance::Other,
             }
