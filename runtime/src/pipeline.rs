@@ -154,10 +154,11 @@ pub(crate) struct Decisions {
     below: [Option<bool>; 2],
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "one byte of it is read where it stands")]
 impl Decisions {
     /// The decision on a span below the one of `cx`, if it has one.
     #[inline]
-    pub(crate) fn below(self, cx: &Context) -> Option<bool> {
+    pub(crate) fn below(&self, cx: &Context) -> Option<bool> {
         let span = cx.span();
         let span = span.span_context();
         // A remote parent may have left the decision to us.
@@ -167,18 +168,18 @@ impl Decisions {
 
     /// The decision on a span below one of this process.
     #[inline]
-    pub(crate) fn below_local(self, is_sampled: bool) -> Option<bool> {
+    pub(crate) fn below_local(&self, is_sampled: bool) -> Option<bool> {
         self.below[usize::from(is_sampled)]
     }
 
     /// Whether nothing is kept below what is not kept.
     #[inline]
-    pub(crate) fn mutes(self) -> bool {
+    pub(crate) fn mutes(&self) -> bool {
         self.below[0] == Some(false)
     }
 
     /// The decision on a span that starts a trace.
-    pub(crate) fn root(self) -> Option<bool> {
+    pub(crate) fn root(&self) -> Option<bool> {
         self.root
     }
 }

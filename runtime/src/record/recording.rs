@@ -452,7 +452,11 @@ impl Recording {
     }
 
     /// The span is over: it goes on its way, if it is one that goes home. Else it is left to `end`.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "what is a call of its own has first to put aside what it finds at work"
+    )]
     pub(crate) fn end_at_home(
         &mut self,
         site: &'static Callsite,

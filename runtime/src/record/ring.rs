@@ -111,7 +111,9 @@ impl Writer {
         if (is_ready || self.make_ready(behind)) && !self.put(head, &behind.slots) {
             self.gauge.no_room.add(1);
         }
-        behind.clear();
+        if !behind.is_empty() {
+            behind.clear();
+        }
         if room < self.alarm {
             self.look();
         }
