@@ -20,6 +20,8 @@ pub trait Keep {
     fn float(&mut self, key: &'static str, value: f64);
     /// A text, of which a copy is kept, cut to its limit.
     fn text(&mut self, key: &'static str, value: &str);
+    /// A text that has its length.
+    fn whole(&mut self, key: &'static str, value: &str);
     /// A text that is there for ever.
     fn fixed(&mut self, key: &'static str, value: &'static str);
     /// A value by its `Display`.
@@ -135,9 +137,6 @@ pub struct Makers {
 
 static MAKERS: OnceLock<Makers> = OnceLock::new();
 
-/// Who makes calls before that.
-const NOBODY: Makers = Makers { started: |_, _, _| None, waiting: |_| None, under: |_| None };
-
 /// Calls can be made from now on. Whoever turns the switch says so first.
 pub fn ready(makers: Makers) {
     MAKERS.get_or_init(|| makers);
@@ -147,24 +146,20 @@ pub fn ready(makers: Makers) {
 /// it is inside that.
 #[inline(never)]
 pub fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Made {
-    if switch::is_muted() {
+    if switch::is_muted(site) {
         return None;
     }
-    // What makes it gives it at once: nothing is left to be done here.
-    let make = MAKERS.get().map_or(NOBODY.started, |makers| makers.started);
-    make(site, body, captures)
+    (MAKERS.get()?.started)(site, body, captures)
 }
 
 /// As `started`, for a call that may yet get another parent, or that starts later.
 #[inline(never)]
 pub fn waiting(site: &'static Callsite) -> Made {
-    let make = MAKERS.get().map_or(NOBODY.waiting, |makers| makers.waiting);
-    make(site)
+    (MAKERS.get()?.waiting)(site)
 }
 
 /// As `waiting`, for a call that names its parent: where it makes no span, its parent is current instead.
 #[inline(never)]
 pub fn under(site: &'static Callsite) -> Made {
-    let make = MAKERS.get().map_or(NOBODY.under, |makers| makers.under);
-    make(site)
+    (MAKERS.get()?.under)(site)
 }

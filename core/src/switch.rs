@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanId, TraceContextExt as _};
 
+use crate::callsite::Callsite;
+
 /// What calls ask, apart from what others write.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -22,8 +24,10 @@ pub struct State {
     pub captures: AtomicUsize,
     /// The epoch of what is installed, which changes with what is said of it; zero for nothing.
     pub installed: AtomicU64,
-    /// The epoch in which a span that is not kept was met, and nothing is kept below such; zero before.
+    /// The epoch in which a parent that is not kept was met, and nothing is kept below such; zero before.
     pub mutes: AtomicU64,
+    /// The verdict of call sites that make spans, as it was then.
+    pub admitted: AtomicU64,
 }
 
 /// The process's one.
@@ -35,6 +39,7 @@ pub static STATE: State = State {
     captures: AtomicUsize::new(0),
     installed: AtomicU64::new(0),
     mutes: AtomicU64::new(0),
+    admitted: AtomicU64::new(0),
 };
 
 /// Whether any call may be recorded at all.
@@ -50,38 +55,40 @@ pub fn passes() -> bool {
 }
 
 thread_local! {
-    static TELLS: Tells = {
-        // Asked for first, OpenTelemetry's own thread-local is the later of the two to go: it panics when it is asked after
-        // its end.
-        let _ = Context::current();
-        Tells(Cell::new(true))
-    };
+    /// How many spans are current on this thread of which OpenTelemetry's context knows nothing; `None` while nobody has
+    /// looked whether there is a context, and once there is none any more.
+    static BESIDE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Whether OpenTelemetry's context tells on this thread what is current. It goes with its thread.
-struct Tells(Cell<bool>);
-
-impl Drop for Tells {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
+/// Says whether this thread has a context, beside which nothing stands.
+pub fn has_context(has: bool) {
+    BESIDE.set(has.then_some(0));
 }
 
-/// There are spans on this thread of which OpenTelemetry's context knows nothing, and that were not made below its own.
-pub fn stands_aside() {
-    let _ = TELLS.try_with(|tells| tells.0.set(false));
-}
-
-/// Whether a call under what is current needs not to be made: the span there is not kept, and so nothing below it.
-///
-/// In a service that keeps a share of its traces this is what most calls come to. One that keeps all is not asked.
+/// One more span is current beside the context.
 #[inline]
-pub(crate) fn is_muted() -> bool {
+pub fn stands_beside() {
+    BESIDE.set(BESIDE.get().map(|beside| beside + 1));
+}
+
+/// One less.
+#[inline]
+pub fn stood_beside() {
+    BESIDE.set(BESIDE.get().map(|beside| beside.saturating_sub(1)));
+}
+
+/// Whether a call of `site` under what is current needs not to be made: the span there is not kept, and so nothing below it.
+///
+/// In a service that keeps a share of its traces this is what most calls come to. One that keeps all is not asked. A site that
+/// the filter has not judged is no such call: the filter's rules tell which of them were met.
+#[inline]
+pub(crate) fn is_muted(site: &Callsite) -> bool {
     let muted = STATE.mutes.load(Ordering::Relaxed);
     muted != 0
         && muted == STATE.installed.load(Ordering::Acquire)
+        && site.verdict.load(Ordering::Relaxed) == STATE.admitted.load(Ordering::Relaxed)
         && STATE.captures.load(Ordering::Relaxed) == 0
-        && TELLS.try_with(|tells| tells.0.get()) == Ok(true)
+        && BESIDE.get() == Some(0)
         && Context::map_current(|cx| {
             let span = cx.span();
             let span = span.span_context();

@@ -109,7 +109,7 @@ impl Site for Callsite {
 
     #[inline]
     fn learn(&'static self, body: &'static str) {
-        if !self.is_named.load(Ordering::Relaxed) {
+        if !self.is_named.load(Ordering::Acquire) {
             name(self, body);
         }
     }
@@ -173,7 +173,7 @@ fn known(site: &'static Callsite) -> &'static Found {
 #[cold]
 fn name(site: &'static Callsite, body: &'static str) {
     known(site).function.get_or_init(|| function_name(site.origin.module, site.name, body));
-    site.is_named.store(true, Ordering::Relaxed);
+    site.is_named.store(true, Ordering::Release);
 }
 
 /// `shop::cart::Cart::total` out of `shop::cart::Cart<T>::total::{{closure}}::{{closure}}`.

@@ -178,8 +178,13 @@ impl Keep for Fields {
 
     #[inline]
     fn text(&mut self, key: &'static str, value: &str) {
+        self.whole(key, value::cut(value));
+    }
+
+    #[inline]
+    fn whole(&mut self, key: &'static str, value: &str) {
         if self.has_room() {
-            self.pieces.write_text(key, value::cut(value));
+            self.pieces.write_text(key, value);
         }
     }
 
@@ -201,7 +206,7 @@ impl Keep for Fields {
             Value::Bool(bool) => self.bool(key, bool),
             Value::I64(integer) => self.integer(key, integer),
             Value::F64(float) => self.float(key, float),
-            Value::String(string) => self.text(key, string.as_str()),
+            Value::String(string) => self.whole(key, string.as_str()),
             other => self.push_other(KeyValue::new(key, other)),
         }
     }

@@ -70,6 +70,7 @@ struct Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
+    #[inline]
     fn enter(call: &'a mut Call, body: &'static str) -> Self {
         call.enter_poll(body);
         Self { call, left: Left::Unseen }
@@ -77,6 +78,7 @@ impl<'a> Inside<'a> {
 }
 
 impl Drop for Inside<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.call.left(self.left);
     }

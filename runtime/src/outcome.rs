@@ -357,6 +357,7 @@ pub trait ErrorObject {
 macro_rules! error_objects {
     ($($object:ty),*) => {$(
         impl<'a> ErrorObject for $object {
+            #[inline]
             fn source_of(&self) -> Option<&(dyn Error + 'static)> {
                 self.source()
             }

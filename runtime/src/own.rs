@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use fastrand::Rng;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{Context, ContextGuard};
-use traced_core::switch::STATE;
+use traced_core::switch::{self, STATE};
 
 use crate::control::{Switches, Verdict};
 use crate::panic;
@@ -22,7 +22,7 @@ use crate::span::Live;
 /// What belongs to one thread.
 #[derive(Default)]
 pub(crate) struct Thread {
-    /// Whether a sampler is being asked, and nothing it does is traced.
+    /// Whether a sampler is being asked, and nothing it does is traced; nor is anything where there is no context.
     pub(crate) is_deciding: bool,
     /// The contexts attached for the bodies on this thread, innermost last. They stand here since a guard belongs to its
     /// thread, and a call may go to another one.
@@ -56,9 +56,12 @@ const SPARE: usize = 256;
 thread_local! {
     static THREAD: RefCell<Thread> = {
         // Asked for first, OpenTelemetry's own thread-local is the later of the two to go: it panics when it is asked
-        // after its end, and ours only has nothing to say.
-        let _ = Context::current();
-        RefCell::default()
+        // after its end, and ours only has nothing to say. It may be gone already.
+        let has_context = panic::quietly(Context::current).is_some();
+        switch::has_context(has_context);
+        let mut thread = Thread::default();
+        thread.is_deciding = !has_context;
+        RefCell::new(thread)
     };
 }
 
@@ -66,6 +69,12 @@ thread_local! {
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     THREAD.try_with(|thread| thread.try_borrow_mut().ok().map(|mut thread| f(&mut thread))).ok().flatten()
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        switch::has_context(false);
+    }
 }
 
 impl Thread {
@@ -169,6 +178,7 @@ impl Home {
     #[inline]
     pub(crate) fn meet_unsampled(&self) {
         if self.decisions.mutes() {
+            STATE.admitted.store(self.admitted.0, Ordering::Relaxed);
             STATE.mutes.store(self.epoch, Ordering::Relaxed);
         }
     }

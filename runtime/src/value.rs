@@ -347,7 +347,7 @@ impl<'a> Item<'a> {
         match self {
             Item::Bool(bool) => to.bool(key, bool),
             Item::Integer(integer) => to.integer(key, integer),
-            Item::Big(decimal) => to.text(key, &decimal),
+            Item::Big(decimal) => to.whole(key, &decimal),
             Item::Float(float) => to.float(key, float),
             Item::Text(text) => to.text(key, &text),
         }

@@ -177,6 +177,23 @@ fn rules_that_no_call_has_met_are_told() {
 }
 
 #[test]
+fn a_rule_is_met_by_a_call_below_what_is_not_kept_as_well() {
+    let _turn = turn();
+    let (tracing, control, keeps) = set_up("");
+    let caller = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")];
+    let _current = traced::extract(&caller).context().clone().attach();
+    tick();
+    for rule in ["\"tick\"=off", "\"tick\"=on,off"] {
+        control.set_filter(rule).unwrap();
+        assert!(tracing.explain().to_string().contains("so far"), "{rule}");
+        tick();
+        tick();
+        assert!(!tracing.explain().to_string().contains("so far"), "{rule}");
+    }
+    assert!(came(&tracing, &keeps).is_empty());
+}
+
+#[test]
 fn hooks_see_only_what_the_filter_lets_through() {
     struct Marks;
     impl Processor for Marks {

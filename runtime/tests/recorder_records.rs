@@ -9,7 +9,7 @@ use std::thread;
 use opentelemetry_sdk::trace::{SpanData, SpanLimits};
 use traced::opentelemetry::trace::Status;
 use traced::opentelemetry::{Array, Value};
-use traced::traced;
+use traced::{Attribute, traced};
 
 mod exporters;
 
@@ -165,4 +165,23 @@ fn calls_that_are_used_again_have_the_limits_of_their_set_up() {
         }
         tracing.shutdown(LONG).unwrap();
     }
+}
+
+#[test]
+fn an_integer_is_never_cut_to_another_one() {
+    struct Own;
+    impl Attribute for Own {
+        fn value(&self) -> Option<Value> {
+            Some("0123456789abcdef".into())
+        }
+    }
+    #[traced(attr(big, own, text))]
+    fn captures(big: u64, own: Own, text: &str) {}
+
+    let (_, spans) =
+        exported_by(|builder| builder.max_value_bytes(10), || captures(u64::MAX, Own, "0123456789abcdef"));
+    let span = spans.one("captures");
+    assert_eq!(attribute(span, "big"), u64::MAX.value().as_ref());
+    assert_eq!(attribute(span, "own"), Own.value().as_ref(), "who makes a value has given it its length");
+    assert_eq!(attribute(span, "text"), Some(&Value::from("0123456789")));
 }

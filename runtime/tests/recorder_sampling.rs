@@ -4,7 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{self, Waker};
 use std::thread;
 
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
@@ -13,6 +16,7 @@ use traced::opentelemetry::trace::{
     get_active_span,
 };
 use traced::opentelemetry::{Context, KeyValue, Value, global};
+use traced::sampling::{self, Rules};
 use traced::{Builder, Stats, traced};
 
 mod exporters;
@@ -802,4 +806,120 @@ fn a_thread_that_is_torn_down_may_call_what_is_traced() {
         ends.join().expect("nothing panics");
     });
     assert!(spans.0.len() <= 2);
+}
+
+#[test]
+fn a_thread_may_make_its_first_plain_call_when_it_is_torn_down() {
+    struct CallsAtTheEnd;
+    impl Drop for CallsAtTheEnd {
+        fn drop(&mut self) {
+            child();
+        }
+    }
+    thread_local! {
+        static EARLY: CallsAtTheEnd = const { CallsAtTheEnd };
+    }
+    for is_known in [true, false] {
+        let (_, _) = exported_by(at_the_root(Sampler::AlwaysOn), || {
+            let _unsampled = enter_unsampled();
+            child();
+            let ends = thread::spawn(move || {
+                // It goes after OpenTelemetry's context.
+                EARLY.with(|_| ());
+                if is_known {
+                    root();
+                } else {
+                    drop(Context::current());
+                }
+            });
+            ends.join().expect("nothing panics");
+        });
+    }
+}
+
+#[test]
+fn what_a_leaf_calls_is_its_own_wherever_the_leaf_is_polled() {
+    #[traced(leaf)]
+    async fn leaf_of_two_polls() {
+        tokio::task::yield_now().await;
+        child();
+    }
+    let (_, spans) = exported_by(at_the_root(Sampler::AlwaysOn), || {
+        {
+            let _unsampled = enter_unsampled();
+            child();
+        }
+        let mut leaf = pin!(leaf_of_two_polls());
+        let mut cx = task::Context::from_waker(Waker::noop());
+        assert!(leaf.as_mut().poll(&mut cx).is_pending());
+        let _unsampled = enter_unsampled();
+        assert!(leaf.as_mut().poll(&mut cx).is_ready());
+        child();
+    });
+    assert_eq!(spans.0.len(), 2, "{spans:?}");
+    assert_eq!(spans.one("child").parent_span_id, spans.one("leaf_of_two_polls").span_context.span_id());
+}
+
+#[test]
+fn what_an_open_leaf_calls_is_its_own_whatever_is_said_of_sampling_meanwhile() {
+    #[traced(leaf)]
+    fn says(control: &traced::Control) {
+        control.set_sample_rate(0.5).unwrap();
+        thread::scope(|scope| {
+            // Elsewhere it is met that nothing is kept below what is not.
+            scope.spawn(|| {
+                let _unsampled = enter_unsampled();
+                child();
+            });
+        });
+        child();
+    }
+    let _turn = turn();
+    let keeps = Keeps::default();
+    let tracing =
+        traced::builder("test").sampler(Sampler::AlwaysOn).exporter(keeps.clone()).install().unwrap();
+    {
+        let _unsampled = enter_unsampled();
+        says(&tracing.control());
+    }
+    tracing.shutdown(LONG).unwrap();
+    let spans = keeps.spans();
+    assert_eq!(spans.0.len(), 2, "{spans:?}");
+    assert_eq!(spans.one("child").parent_span_id, spans.one("says").span_context.span_id());
+}
+
+#[test]
+fn a_call_whose_attributes_decide_is_inside_its_span_whatever_is_said_of_sampling_meanwhile() {
+    #[traced(attr(priority))]
+    fn order(priority: &str) {
+        child();
+    }
+    let _turn = turn();
+    let keeps = Keeps::default();
+    let rules = Rules::new().always(sampling::attribute("priority", "high")).otherwise(sampling::share(0.0));
+    let tracing = traced::builder("test").sampler(rules).exporter(keeps.clone()).install().unwrap();
+    let control = tracing.control();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                control.set_sample_rate(1.0).unwrap();
+                control.reset_sample_rate();
+            }
+        });
+        for _ in 0..100 {
+            (0..200).for_each(|_| order("high"));
+            tracing.flush().unwrap();
+            let strays = keeps
+                .take()
+                .iter()
+                .filter(|span| span.parent_span_id == SpanId::INVALID && span.name == "child")
+                .count();
+            if strays > 0 {
+                is_over.store(true, Ordering::Relaxed);
+                panic!("{strays} children are roots");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
 }

@@ -23,6 +23,7 @@ pub struct Parent(Context);
 
 impl Parent {
     /// No parent: a span under it starts a new trace.
+    #[inline]
     pub fn none() -> Self {
         Self::default()
     }
@@ -33,6 +34,7 @@ impl Parent {
     }
 
     /// The parent span; its ids are all zeros when there is none.
+    #[inline]
     pub fn span_context(&self) -> SpanContext {
         self.0.as_link()
     }
@@ -58,12 +60,14 @@ impl From<Context> for Parent {
 }
 
 impl From<SpanContext> for Parent {
+    #[inline]
     fn from(span: SpanContext) -> Self {
         if span.is_valid() { Self(Context::new().with_remote_span_context(span)) } else { Self::none() }
     }
 }
 
 impl From<Parent> for Context {
+    #[inline]
     fn from(parent: Parent) -> Self {
         parent.0
     }
@@ -102,6 +106,7 @@ impl<T: Extract + ?Sized> AsParent for T {
 macro_rules! as_parent {
     ($($type:ty => |$parent:ident| $expr:expr;)+) => {$(
         impl AsParent for $type {
+            #[inline]
             fn as_parent(&self) -> Parent {
                 let $parent = self;
                 $expr
@@ -109,6 +114,7 @@ macro_rules! as_parent {
         }
 
         impl AsParent for &$type {
+            #[inline]
             fn as_parent(&self) -> Parent {
                 <$type>::as_parent(self)
             }
@@ -152,18 +158,21 @@ pub trait AsLink {
 }
 
 impl AsLink for SpanContext {
+    #[inline]
     fn as_link(&self) -> SpanContext {
         self.clone()
     }
 }
 
 impl AsLink for Context {
+    #[inline]
     fn as_link(&self) -> SpanContext {
         self.span().span_context().clone()
     }
 }
 
 impl AsLink for Parent {
+    #[inline]
     fn as_link(&self) -> SpanContext {
         self.span_context()
     }

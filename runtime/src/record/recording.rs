@@ -252,6 +252,7 @@ impl Recording {
     pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
         if let Some(leaf) = self.leaf() {
             thread.leaves.push(leaf);
+            switch::stands_beside();
             return;
         }
         let context = if stay == Stay::ForGood { self.context.take() } else { self.context.clone() };
@@ -264,9 +265,11 @@ impl Recording {
     #[cold]
     fn stand_aside(&mut self, thread: &mut Thread) {
         thread.detach();
-        switch::stands_aside();
         self.over = Some(Context::map_current(|cx| cx.span().span_context().span_id()));
-        thread.leaves.extend(self.leaf());
+        if let Some(leaf) = self.leaf() {
+            thread.leaves.push(leaf);
+            switch::stands_beside();
+        }
     }
 
     /// Undoes what `stand` did; what it gives is to be dropped.
@@ -275,7 +278,9 @@ impl Recording {
         if self.over.is_none() {
             return thread.detach();
         }
-        thread.leaves.pop();
+        if thread.leaves.pop().is_some() {
+            switch::stood_beside();
+        }
         None
     }
 

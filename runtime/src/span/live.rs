@@ -230,7 +230,9 @@ impl Live {
 
     #[cold]
     fn ask(&mut self) -> bool {
-        if self.is_asked_with_attributes() {
+        // It was to be asked with them when it was made.
+        let is_asked_later = self.before().is_some_and(|waiting| waiting.body.is_some());
+        if is_asked_later || self.is_asked_with_attributes() {
             return true;
         }
         self.start();
@@ -430,7 +432,7 @@ macro_rules! keep {
 }
 
 impl Keep for Live {
-    keep!(bool: bool, integer: i64, float: f64, text: &str, fixed: &'static str);
+    keep!(bool: bool, integer: i64, float: f64, text: &str, whole: &str, fixed: &'static str);
     keep!(display: &dyn Display, debug: &dyn Debug, value: Value);
 }
 

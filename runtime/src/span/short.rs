@@ -31,8 +31,11 @@ impl Live {
     /// A call whose span is our recorder's, and needs nobody to be asked, is started at once.
     #[inline]
     pub(super) fn glance(site: &'static Callsite, thread: &mut Thread) -> Glance {
+        if thread.is_deciding {
+            return Glance::Nothing;
+        }
         Context::map_current(|cx| {
-            if cx.is_telemetry_suppressed() || thread.is_deciding {
+            if cx.is_telemetry_suppressed() {
                 return Glance::Nothing;
             }
             let Thread { leaves, home, .. } = &mut *thread;
