@@ -5,6 +5,7 @@
 //! same. All of `Call` is compiled where it is used, so that nothing of this crate is linked for it.
 
 mod live;
+mod making;
 mod short;
 mod surroundings;
 

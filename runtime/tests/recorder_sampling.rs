@@ -782,14 +782,17 @@ fn what_is_said_of_sampling_later_holds_below_what_was_not_kept_as_well() {
     assert_eq!(kept(), 1);
 }
 
+/// Calls what is traced when its thread is torn down.
+struct CallsAtTheEnd;
+
+impl Drop for CallsAtTheEnd {
+    fn drop(&mut self) {
+        child();
+    }
+}
+
 #[test]
 fn a_thread_that_is_torn_down_may_call_what_is_traced() {
-    struct CallsAtTheEnd;
-    impl Drop for CallsAtTheEnd {
-        fn drop(&mut self) {
-            child();
-        }
-    }
     thread_local! {
         static EARLY: CallsAtTheEnd = const { CallsAtTheEnd };
         static LATE: CallsAtTheEnd = const { CallsAtTheEnd };
@@ -810,12 +813,6 @@ fn a_thread_that_is_torn_down_may_call_what_is_traced() {
 
 #[test]
 fn a_thread_may_make_its_first_plain_call_when_it_is_torn_down() {
-    struct CallsAtTheEnd;
-    impl Drop for CallsAtTheEnd {
-        fn drop(&mut self) {
-            child();
-        }
-    }
     thread_local! {
         static EARLY: CallsAtTheEnd = const { CallsAtTheEnd };
     }

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanId, TraceContextExt, Tracer};
 use opentelemetry::{Context, Value};
-use traced_core::{Callsite, Captures, Failed, Keep, Left, Makers, Running, Stay, Verdict};
+use traced_core::{Callsite, Failed, Keep, Left, Running, Stay, Verdict};
 
-use super::short::Glance;
 use super::surroundings::{below, caller, surroundings, without_span};
 use crate::callsite::Site as _;
 use crate::context;
@@ -19,7 +18,7 @@ use crate::exception;
 use crate::fields::Fields;
 use crate::outcome;
 use crate::own;
-use crate::pipeline::{self, Pipeline, Provider};
+use crate::pipeline::{Pipeline, Provider};
 use crate::record::{Fault, Recording, Start};
 
 /// A call of which there may be a span.
@@ -120,99 +119,6 @@ impl Waiting {
 }
 
 impl Live {
-    /// Calls can be made from now on.
-    pub(crate) fn ready() {
-        traced_core::ready(Makers {
-            started: |site, body, captures| Some(Self::started(site, body, captures)? as _),
-            waiting: |site| Some(Self::found(site)? as _),
-            under: |site| Some(Self::under(site)? as _),
-        });
-    }
-
-    #[inline]
-    fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Option<Box<Self>> {
-        if pipeline::captures() {
-            return Self::found_inside(site, body, captures);
-        }
-        let glance = own::with(|thread| {
-            let mut glance = Self::glance(site, thread);
-            if let (Glance::Started(live), Some(body)) = (&mut glance, body) {
-                live.go_inside(body, thread);
-            }
-            glance
-        });
-        match glance.unwrap_or(Glance::Nothing) {
-            Glance::Other => Self::found_inside(site, body, captures),
-            Glance::Started(live) => Some(live),
-            Glance::Nothing => None,
-        }
-    }
-
-    #[inline(never)]
-    fn found_inside(
-        site: &'static Callsite,
-        body: Option<&'static str>,
-        captures: Captures,
-    ) -> Option<Box<Self>> {
-        let mut live = Self::found(site)?;
-        if let Some(body) = body {
-            let is_asked_later = captures == Captures::Attributes && live.is_asked_with_attributes();
-            match &mut live.span {
-                Span::Waiting(waiting) if is_asked_later => waiting.body = Some(body),
-                _ => live.enter(body, Stay::ForGood),
-            }
-        }
-        Some(live)
-    }
-
-    #[inline(never)]
-    fn found(site: &'static Callsite) -> Option<Box<Self>> {
-        // The next call finds it, and need not come here.
-        let is_refused = own::with_home(|home| site.verdict().refuses_beside(home.admitted));
-        if is_refused == Some(true) && !pipeline::captures() {
-            return None;
-        }
-        let (cx, over) = surroundings()?;
-        let pipeline = Pipeline::of(&cx).filter(|pipeline| pipeline.admits(site))?;
-        Some(Self::waiting(site, pipeline, cx, over))
-    }
-
-    /// A call that names its parent, and passes that on if it makes no span.
-    #[inline(never)]
-    fn under(site: &'static Callsite) -> Option<Box<Self>> {
-        let (cx, over) = surroundings()?;
-        match Pipeline::of(&cx) {
-            Some(pipeline) if pipeline.admits(site) => Some(Self::waiting(site, pipeline, cx, over)),
-            // A test's capture elsewhere is no set-up.
-            None if !pipeline::is_switched_off() => None,
-            _ => Some(Self::new(site, Span::Without { cx, for_good: false })),
-        }
-    }
-
-    fn waiting(site: &'static Callsite, pipeline: Arc<Pipeline>, cx: Context, over: SpanId) -> Box<Self> {
-        let caller = caller(&cx);
-        let waiting = Waiting { pipeline, cx, root: false, links: Vec::new(), over: Some(over), body: None };
-        let mut live = Self::new(site, Span::Waiting(Box::new(waiting)));
-        live.caller = caller;
-        live.panics = crate::panic::count();
-        live.was_unwinding = std::thread::panicking();
-        live
-    }
-
-    pub(super) fn new(site: &'static Callsite, span: Span) -> Box<Self> {
-        Box::new(Self {
-            site,
-            caller: SpanId::INVALID,
-            panics: 0,
-            was_unwinding: false,
-            phase: Phase::Waiting,
-            records: false,
-            span,
-            fields: Fields::new(),
-            timing: None,
-        })
-    }
-
     /// What the span will start with, if it has not yet.
     fn before(&mut self) -> Option<&mut Waiting> {
         match &mut self.span {
@@ -221,7 +127,7 @@ impl Live {
         }
     }
 
-    fn is_asked_with_attributes(&self) -> bool {
+    pub(super) fn is_asked_with_attributes(&self) -> bool {
         let Span::Waiting(waiting) = &self.span else { return false };
         let Waiting { pipeline, cx, .. } = &**waiting;
         let sampler = pipeline.sampler();
