@@ -54,6 +54,12 @@ pub fn passes() -> bool {
     STATE.passed.load(Ordering::Relaxed) != 0
 }
 
+/// Whether any capture runs.
+#[inline]
+pub fn captures() -> bool {
+    STATE.captures.load(Ordering::Relaxed) != 0
+}
+
 thread_local! {
     /// How many spans are current on this thread of which OpenTelemetry's context knows nothing; `None` while nobody has
     /// looked whether there is a context, and once there is none any more.
@@ -65,16 +71,10 @@ pub fn has_context(has: bool) {
     BESIDE.set(has.then_some(0));
 }
 
-/// One more span is current beside the context.
+/// Says how many spans are current beside the context.
 #[inline]
-pub fn stands_beside() {
-    BESIDE.set(BESIDE.get().map(|beside| beside + 1));
-}
-
-/// One less.
-#[inline]
-pub fn stood_beside() {
-    BESIDE.set(BESIDE.get().map(|beside| beside.saturating_sub(1)));
+pub fn stand_beside(spans: usize) {
+    BESIDE.set(BESIDE.get().map(|_| spans));
 }
 
 /// Whether a call of `site` under what is current needs not to be made: the span there is not kept, and so nothing below it.
@@ -87,13 +87,18 @@ pub(crate) fn is_muted(site: &Callsite) -> bool {
     muted != 0
         && muted == STATE.installed.load(Ordering::Acquire)
         && site.verdict.load(Ordering::Relaxed) == STATE.admitted.load(Ordering::Relaxed)
-        && STATE.captures.load(Ordering::Relaxed) == 0
+        && !captures()
         && BESIDE.get() == Some(0)
-        && Context::map_current(|cx| {
-            let span = cx.span();
-            let span = span.span_context();
-            span.is_valid() && !span.is_sampled() && !(span.is_remote() && is_deferred(cx))
-        })
+        && Context::map_current(is_kept) == Some(false)
+}
+
+/// Whether the span of `cx` is kept; `None` where there is none, or its caller left the decision to us.
+#[inline]
+pub fn is_kept(cx: &Context) -> Option<bool> {
+    let span = cx.span();
+    let span = span.span_context();
+    let decides = span.is_valid() && !(span.is_remote() && is_deferred(cx));
+    decides.then(|| span.is_sampled())
 }
 
 /// The span whose caller left the decision on sampling to us. Kept beside the span context, since a flag in it would be

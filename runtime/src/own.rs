@@ -78,6 +78,20 @@ impl Drop for Thread {
 }
 
 impl Thread {
+    /// Makes a leaf current, beside the context.
+    #[inline]
+    pub(crate) fn push_leaf(&mut self, leaf: Leaf) {
+        self.leaves.push(leaf);
+        switch::stand_beside(self.leaves.len());
+    }
+
+    /// Makes current again what was before the last leaf.
+    #[inline]
+    pub(crate) fn pop_leaf(&mut self) {
+        self.leaves.pop();
+        switch::stand_beside(self.leaves.len());
+    }
+
     /// Makes a context current until what is attached last is taken away, and says whether it could: inside of
     /// `get_active_span` and its like, OpenTelemetry has its contexts borrowed and nothing can be attached.
     #[inline(never)]
@@ -174,10 +188,12 @@ impl Home {
         self.generation == generation
     }
 
-    /// A span was met that is not kept: as long as what is known here holds, calls below such need not come here.
+    /// A parent was met that is not kept, and below which nothing is: as long as what is known here holds, calls below such
+    /// need not come here. Everyone reads that, so it is written only where it is new.
     #[inline]
     pub(crate) fn meet_unsampled(&self) {
-        if self.decisions.mutes() {
+        let known = (STATE.mutes.load(Ordering::Relaxed), STATE.admitted.load(Ordering::Relaxed));
+        if known != (self.epoch, self.admitted.0) {
             STATE.admitted.store(self.admitted.0, Ordering::Relaxed);
             STATE.mutes.store(self.epoch, Ordering::Relaxed);
         }

@@ -7,15 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracerProvider};
-use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::{ShouldSample, SpanLimits};
 use traced_core::Callsite;
-use traced_core::switch::STATE;
+use traced_core::switch::{STATE, captures, is_kept};
 
 use crate::control::Switches;
 use crate::exception::Exceptions;
-use crate::propagation::is_deferred;
 use crate::record::{OtherTracer, Recorder, lock};
 use crate::span::Live;
 
@@ -37,12 +35,6 @@ pub(crate) fn is_set_up() -> bool {
 /// Whether there is a set-up that is switched off.
 pub(crate) fn is_switched_off() -> bool {
     STATE.switched_off.load(Ordering::Relaxed) != 0
-}
-
-/// Whether any capture runs.
-#[inline]
-pub(crate) fn captures() -> bool {
-    STATE.captures.load(Ordering::Relaxed) != 0
 }
 
 /// The epoch of what is installed; zero for nothing.
@@ -159,23 +151,16 @@ impl Decisions {
     /// The decision on a span below the one of `cx`, if it has one.
     #[inline]
     pub(crate) fn below(&self, cx: &Context) -> Option<bool> {
-        let span = cx.span();
-        let span = span.span_context();
-        // A remote parent may have left the decision to us.
-        let decides = span.is_valid() && !(span.is_remote() && is_deferred(cx));
-        if decides { self.below_local(span.is_sampled()) } else { self.root }
+        match is_kept(cx) {
+            Some(is_kept) => self.below_local(is_kept),
+            None => self.root,
+        }
     }
 
     /// The decision on a span below one of this process.
     #[inline]
     pub(crate) fn below_local(&self, is_sampled: bool) -> Option<bool> {
         self.below[usize::from(is_sampled)]
-    }
-
-    /// Whether nothing is kept below what is not kept.
-    #[inline]
-    pub(crate) fn mutes(&self) -> bool {
-        self.below[0] == Some(false)
     }
 
     /// The decision on a span that starts a trace.
@@ -384,7 +369,7 @@ pub(crate) struct Captured(pub(crate) Arc<Pipeline>);
 impl Captured {
     /// The capture that `cx` belongs to.
     pub(crate) fn of(cx: &Context) -> Option<Self> {
-        if STATE.captures.load(Ordering::Relaxed) == 0 {
+        if !captures() {
             return None;
         }
         cx.get::<Self>().filter(|captured| captured.0.open.load(Ordering::Relaxed)).cloned()

@@ -10,7 +10,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SpanLimits};
-use traced_core::{Callsite, Keep as _, Stay, switch};
+use traced_core::{Callsite, Keep as _, Stay};
 
 use super::clock::{Moment, Ticks};
 use super::extra::{Extra, Noted};
@@ -251,8 +251,7 @@ impl Recording {
     #[inline]
     pub(crate) fn stand(&mut self, thread: &mut Thread, stay: Stay) {
         if let Some(leaf) = self.leaf() {
-            thread.leaves.push(leaf);
-            switch::stands_beside();
+            thread.push_leaf(leaf);
             return;
         }
         let context = if stay == Stay::ForGood { self.context.take() } else { self.context.clone() };
@@ -267,8 +266,7 @@ impl Recording {
         thread.detach();
         self.over = Some(Context::map_current(|cx| cx.span().span_context().span_id()));
         if let Some(leaf) = self.leaf() {
-            thread.leaves.push(leaf);
-            switch::stands_beside();
+            thread.push_leaf(leaf);
         }
     }
 
@@ -278,9 +276,7 @@ impl Recording {
         if self.over.is_none() {
             return thread.detach();
         }
-        if thread.leaves.pop().is_some() {
-            switch::stood_beside();
-        }
+        thread.pop_leaf();
         None
     }
 

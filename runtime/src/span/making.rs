@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use opentelemetry::Context;
 use opentelemetry::trace::SpanId;
+use traced_core::switch::captures as has_captures;
 use traced_core::{Callsite, Captures, Makers, Running as _, Stay};
 
 use super::live::{Live, Phase, Span, Waiting};
@@ -26,7 +27,7 @@ impl Live {
 
     #[inline]
     fn started(site: &'static Callsite, body: Option<&'static str>, captures: Captures) -> Option<Box<Self>> {
-        if pipeline::captures() {
+        if has_captures() {
             return Self::found_inside(site, body, captures);
         }
         let glance = own::with(|thread| {
@@ -64,7 +65,7 @@ impl Live {
     fn found(site: &'static Callsite) -> Option<Box<Self>> {
         // The next call finds it, and need not come here.
         let is_refused = own::with_home(|home| site.verdict().refuses_beside(home.admitted));
-        if is_refused == Some(true) && !pipeline::captures() {
+        if is_refused == Some(true) && !has_captures() {
             return None;
         }
         let (cx, over) = surroundings()?;
