@@ -20,7 +20,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::record::lock;
-use crate::scrub::Scrubber;
+use crate::scrub::{Scrubber, Scrubbing};
 use crate::setup::{Dropped, ExportError};
 use crate::value::survive;
 use pauses::Pauses;
@@ -73,6 +73,13 @@ pub(crate) struct Queue {
     scrubber: Arc<Scrubber>,
     state: Mutex<State>,
     wake: Condvar,
+}
+
+/// What its thread works with.
+struct Work<'a> {
+    exporter: &'a dyn Export,
+    scrubbing: Scrubbing<'a>,
+    pauses: Pauses,
 }
 
 #[derive(Default)]
@@ -263,11 +270,12 @@ impl Queue {
     /// The thread's life: wait, take what is there, export it, answer who asked before it came.
     fn run(&self, exporter: &dyn Export) {
         let _finish = Finish(self);
-        let mut pauses = Pauses::default();
+        let scrubbing = Scrubbing::new(&self.scrubber);
+        let mut work = Work { exporter, scrubbing, pauses: Pauses::default() };
         loop {
             let taken = self.take();
             let count = taken.len() as u64;
-            self.export(exporter, taken, &mut pauses);
+            self.export(&mut work, taken);
             self.lock().done += count;
             if self.answer(exporter) {
                 return;
@@ -320,7 +328,7 @@ impl Queue {
         stop.is_some()
     }
 
-    fn export(&self, exporter: &dyn Export, batches: VecDeque<Waiting>, pauses: &mut Pauses) {
+    fn export(&self, work: &mut Work<'_>, batches: VecDeque<Waiting>) {
         let room = || Vec::with_capacity(self.pace.batch.min(BATCH));
         // What has been read is held on to until it is handed over, and so are its bytes.
         let (mut spans, mut read) = (room(), 0);
@@ -328,25 +336,26 @@ impl Queue {
             let bytes = load.bytes();
             load.each(count, &mut spans, |spans| {
                 if spans.len() == self.pace.batch {
-                    self.hand_over(exporter, std::mem::replace(spans, room()), pauses);
+                    self.hand_over(work, std::mem::replace(spans, room()));
                     self.lock().bytes -= std::mem::take(&mut read);
                 }
             });
             read += bytes;
         }
         if !spans.is_empty() {
-            self.hand_over(exporter, spans, pauses);
+            self.hand_over(work, spans);
         }
         self.lock().bytes -= read;
     }
 
     /// Hands spans over, as often as it takes, until they are taken, refused, or nobody has time any more. It is the one way
     /// to an exporter: nothing goes there that is not scrubbed.
-    fn hand_over(&self, exporter: &dyn Export, mut spans: Vec<SpanData>, pauses: &mut Pauses) {
+    fn hand_over(&self, work: &mut Work<'_>, mut spans: Vec<SpanData>) {
+        let Work { exporter, scrubbing, pauses } = work;
         let count = spans.len() as u64;
         let is_clean = survive(|| {
             for span in &mut spans {
-                self.scrubber.span(span);
+                scrubbing.span(span);
             }
         });
         if is_clean.is_none() {
