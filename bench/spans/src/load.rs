@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_otlp::{Protocol, WithExportConfig};
 use opentelemetry_sdk::trace::SpanExporter;
+use quanta::Clock;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::floor;
 use crate::null::Null;
 use crate::peer::{self, Peer};
 use crate::row::Row;
@@ -28,8 +30,18 @@ pub fn spans() -> u64 {
 
 /// Runs as a child of `process`, which reads what this prints: CPU nanoseconds, and what arrived at `null`.
 pub fn run(peer: &str, sink: &str) -> Result<(), Box<dyn Error>> {
-    let peer = set_up(peer, sink)?;
-    let work = (peer.work)(Row::Attrs3).expect("both have this row");
+    if peer == "floor" {
+        let (clock, exporter) = (Clock::new(), Null(&ARRIVED));
+        put(|children| floor::trace(children, &clock, &exporter), || floor::flush(&exporter));
+    } else {
+        let peer = set_up(peer, sink)?;
+        put((peer.work)(Row::Attrs3).expect("both have this row"), peer.flush);
+    }
+    Ok(())
+}
+
+/// Puts the load on, and says what it cost.
+fn put(work: impl Fn(u64), flush: impl FnOnce()) {
     for _ in 0..SECONDS * BURSTS_A_SECOND {
         let start = Instant::now();
         for _ in 0..TRACES_A_BURST {
@@ -38,10 +50,9 @@ pub fn run(peer: &str, sink: &str) -> Result<(), Box<dyn Error>> {
         // What a slow moment has cost is not made up for: that would be a burst nobody asked for.
         thread::sleep((Duration::from_secs(1) / BURSTS_A_SECOND).saturating_sub(start.elapsed()));
     }
-    (peer.flush)();
+    flush();
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     println!("{} {}", cpu.tv_sec * 1_000_000_000 + cpu.tv_nsec, ARRIVED.load(Ordering::Relaxed));
-    Ok(())
 }
 
 /// `sink` is `null` or the URL of an OTLP receiver.
