@@ -153,10 +153,15 @@ impl Live {
         }
     }
 
+    /// Starts the span, if it has not.
+    #[inline]
     fn start(&mut self) {
-        if self.phase != Phase::Waiting {
-            return;
+        if self.phase == Phase::Waiting {
+            self.start_now();
         }
+    }
+
+    fn start_now(&mut self) {
         self.phase = Phase::Idle;
         let Span::Waiting(waiting) = &mut self.span else { return };
         let Waiting { pipeline, cx, root, links, over, .. } = &mut **waiting;
