@@ -49,7 +49,8 @@ impl Span {
 
     /// Makes the span current on this thread until the guard goes; the span ends with the guard.
     ///
-    /// Not across an `.await`: use [`wrap`](Span::wrap) there.
+    /// Not across an `.await`: use [`wrap`](Span::wrap) there. And not inside of OpenTelemetry's `get_active_span` and its like,
+    /// where nothing can be attached: what is called there is the child of what was current; use [`run`](Span::run).
     pub fn enter(mut self) -> Entered {
         self.0.stands_by_hand();
         let guard = self.0.context().and_then(|cx| context::attach(cx.clone()));

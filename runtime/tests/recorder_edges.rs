@@ -1,6 +1,7 @@
 //! Where threads meet: traces of several of them, one budget for all, clocks beside each other, ways out while unwinding.
 #![allow(clippy::pedantic, reason = "tests are read for what they assert")]
 
+use std::future::Future as _;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -152,4 +153,118 @@ fn a_way_out_that_nothing_sees_is_no_panic_where_the_thread_unwinds_already() {
     });
     assert!(unwound.is_err());
     assert_eq!(spans.one("leaves").status, Status::Unset);
+}
+
+/// Catches what unwinds.
+fn caught(body: impl FnOnce()) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+}
+
+/// Runs `body` when it is dropped.
+struct Drops<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Drops<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// The outcome of the last span called `step`. Each place has made a span before, so that what is used again is used again.
+fn last_step(spans: &exporters::Spans) -> (Status, Vec<String>) {
+    let step = *spans.all("step").last().unwrap();
+    let attributes = step.attributes.iter().filter(|attribute| !attribute.key.as_str().starts_with("code."));
+    let attributes = attributes.map(|attribute| format!("{}={}", attribute.key, attribute.value));
+    (step.status.clone(), attributes.collect())
+}
+
+fn before_it_is_entered(unwinding_before: bool) -> exporters::Spans {
+    let ((), spans) = exported(|| {
+        let panics = || {
+            caught(|| {
+                let _step = traced::span!("step");
+                panic!("second");
+            });
+        };
+        (0..2).for_each(|_| {
+            inner();
+            panics();
+        });
+        caught(|| {
+            let _late = Drops(inner);
+            if unwinding_before {
+                panic!("first");
+            }
+        });
+        panics();
+    });
+    spans
+}
+
+#[test]
+fn a_panic_before_a_span_is_entered_is_one_whatever_unwound_before() {
+    let panicked = (Status::error("second"), vec!["error.type=panic".to_owned()]);
+    assert_eq!(last_step(&before_it_is_entered(false)), panicked);
+    assert_eq!(last_step(&before_it_is_entered(true)), panicked);
+}
+
+#[test]
+fn an_attribute_that_panics_in_an_async_function_is_a_panic_whatever_unwound_before() {
+    #[traced(name = "step", attr(x = boom()))]
+    async fn step() {}
+    fn boom() -> i64 {
+        panic!("boom")
+    }
+    let ((), spans) = exported(|| {
+        let polled = || {
+            caught(|| {
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                let _ = std::pin::pin!(step()).as_mut().poll(&mut cx);
+            });
+        };
+        (0..2).for_each(|_| {
+            inner();
+            polled();
+        });
+        caught(|| {
+            let _late = Drops(inner);
+            panic!("first");
+        });
+        polled();
+    });
+    assert_eq!(last_step(&spans), (Status::error("boom"), vec!["error.type=panic".to_owned()]));
+}
+
+#[test]
+fn a_span_that_is_dropped_unentered_while_another_panic_unwinds_is_cancelled() {
+    let ((), spans) = exported(|| {
+        let unused = || drop(traced::span!("step"));
+        (0..2).for_each(|_| {
+            inner();
+            caught(|| drop(Drops(unused)));
+        });
+        caught(|| {
+            let _late = Drops(unused);
+            panic!("of another");
+        });
+    });
+    assert_eq!(last_step(&spans), (Status::Unset, vec!["cancelled=true".to_owned()]));
+}
+
+#[test]
+fn a_panic_that_is_resumed_has_no_words_of_an_earlier_one() {
+    let ((), spans) = exported(|| {
+        let resumes = || {
+            caught(|| {
+                let _step = traced::span!("step");
+                std::panic::resume_unwind(Box::new("second"));
+            });
+        };
+        (0..2).for_each(|_| {
+            inner();
+            resumes();
+        });
+        caught(|| panic!("long ago"));
+        resumes();
+    });
+    assert_eq!(last_step(&spans).0, Status::error("panicked"));
 }

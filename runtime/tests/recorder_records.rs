@@ -185,3 +185,32 @@ fn an_integer_is_never_cut_to_another_one() {
     assert_eq!(attribute(span, "own"), Own.value().as_ref(), "who makes a value has given it its length");
     assert_eq!(attribute(span, "text"), Some(&Value::from("0123456789")));
 }
+
+#[test]
+fn a_span_that_no_ring_holds_is_counted_whatever_came_before() {
+    #[traced]
+    fn large(attributes: i64) {
+        (0..attributes).for_each(|n| traced::set!(n));
+    }
+    for before in [0, 20_000] {
+        let _turn = turn();
+        let tracing = traced::builder("large")
+            .buffer(1 << 30)
+            .limits(limited(u32::MAX))
+            .exporter(Keeps::default())
+            .install()
+            .unwrap();
+        // On a thread that has the smallest ring yet.
+        let of_thread = || {
+            large(before);
+            tracing.flush().unwrap();
+            large(200_000);
+            large(100_000);
+            tracing.flush().unwrap();
+        };
+        thread::scope(|scope| scope.spawn(of_thread).join().unwrap());
+        let stats = tracing.stats();
+        tracing.shutdown(LONG).unwrap();
+        assert_eq!((stats.dropped.queue_full, stats.exported), (1, 2), "{stats:?}");
+    }
+}

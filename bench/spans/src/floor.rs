@@ -1,6 +1,6 @@
-//! What no recorder can go below, on the machine at hand: two readings of the clock, a record of the span for another thread,
-//! and, but for a leaf, the means by which OpenTelemetry's context shows it to foreign code. It stands in the table beside the
-//! peers, and is none: it finds no parent, asks no sampler, counts nothing, and nobody could write to its spans.
+//! The least there is to do, on the machine at hand: two readings of the clock, a record of the span for another thread, and,
+//! but for a leaf, the means by which OpenTelemetry's context shows it to foreign code, the cheapest that were found. It stands
+//! in the table beside the peers, and is none: it finds no parent, asks no sampler, counts nothing, and nobody could write to its spans.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -49,7 +49,7 @@ pub fn measure(rounds: usize) -> BTreeMap<String, f64> {
     let mut of = |row: Row| {
         ring.each(rounds, |ring| {
             let began = clock.raw();
-            let shown = (row != Row::Leaf).then(|| Context::map_current(|cx| cx.with_span(Shown(context()))));
+            let shown = (row != Row::Leaf).then(|| Context::current_with_span(Shown(context())));
             if row == Row::Async {
                 // The first poll of the two, and its caller's for the second.
                 black_box(&shown.clone().map(Context::attach));
@@ -104,7 +104,7 @@ thread_local! {
 pub fn trace(children: u64, clock: &Clock, exporter: &Null) {
     (0..=children).for_each(|i| {
         let began = clock.raw();
-        let attached = Context::map_current(|cx| cx.with_span(Shown(context()))).attach();
+        let attached = Context::current_with_span(Shown(context())).attach();
         let ended = clock.raw();
         drop(attached);
         let time = |ticks| SystemTime::UNIX_EPOCH + Duration::from_nanos(clock.delta_as_nanos(0, ticks));

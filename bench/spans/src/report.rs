@@ -13,7 +13,7 @@ pub struct Report {
     /// Of a turn, where the peer's queue holds them.
     pub spans: u64,
     pub rows: Vec<Measured>,
-    /// The least there can be, by row.
+    /// The least there is to do, by row.
     pub floor: BTreeMap<String, f64>,
     pub pipelines: Vec<Pipeline>,
 }

@@ -129,7 +129,7 @@ impl Writer {
     fn put(&mut self, head: impl FnOnce(usize) -> Slot, behind: &[Slot]) -> bool {
         let Ok(mut room) = self.ring.write_chunk(1 + behind.len()) else { return false };
         let (near, far) = room.as_mut_slices();
-        for slots in AHEAD..=AHEAD + behind.len() {
+        for slots in AHEAD..=AHEAD + behind.len().min(AHEAD) {
             prefetch_index(&*near, slots);
         }
         let Some((place, near)) = near.split_first_mut() else { return false };
@@ -197,10 +197,7 @@ impl Writer {
             return false;
         }
         let present = self.ring.buffer().capacity();
-        let mut slots = (present * GROWTH).min(LARGEST);
-        while slots < needed && slots < LARGEST {
-            slots *= GROWTH;
-        }
+        let slots = (present * GROWTH).max(needed.next_power_of_two()).min(LARGEST);
         if slots == present || slots < needed || !self.collector.reserve(bytes(slots)) {
             return false;
         }

@@ -151,6 +151,9 @@ impl Builder {
 
     /// How many attributes, events and links a span may have, beside the three attributes of its call site; what is beyond is
     /// dropped, and the span says how much. Default 128 of each.
+    ///
+    /// Where they are raised: a span that takes 8 MB or more on its way, of which each attribute takes 64 bytes, is dropped and
+    /// counted as one that found no room.
     pub fn limits(mut self, limits: SpanLimits) -> Self {
         for setting in LIMITS {
             self.origins.say(setting, Origin::Code);

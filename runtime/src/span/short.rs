@@ -84,6 +84,9 @@ impl Live {
         live.caller = if parent.is_remote { SpanId::INVALID } else { parent.id };
         live.phase = Phase::Idle;
         live.records = true;
+        // It may be one that is used again, and remembers another time.
+        live.panics = crate::panic::count();
+        live.was_unwinding = std::thread::panicking();
         Glance::Started(live)
     }
 
@@ -91,8 +94,6 @@ impl Live {
     #[inline]
     pub(super) fn go_inside(&mut self, body: &'static str, thread: &mut Thread) {
         self.site.learn(body);
-        self.panics = crate::panic::count();
-        self.was_unwinding = std::thread::panicking();
         if let Span::Ours(recording) = &mut self.span {
             recording.stand(thread, Stay::ForGood);
         }
