@@ -108,10 +108,7 @@ impl Ring {
 pub fn alone(children: u64) {
     OWN.with_borrow_mut(|(clock, ring)| {
         for _ in 0..=children {
-            let began = clock.raw();
-            let attached = Context::current_with_span(Shown(context())).attach();
-            let ended = clock.raw();
-            drop(attached);
+            let (began, ended) = shown(clock);
             ring.write(Line::Span([began, ended, 1, 2, 3, 4, 5]));
         }
         ring.empty();
@@ -127,10 +124,7 @@ thread_local! {
 /// cannot do without, whatever it does beside, and on which thread.
 pub fn trace(children: u64, clock: &Clock, exporter: &Null) {
     (0..=children).for_each(|i| {
-        let began = clock.raw();
-        let attached = Context::current_with_span(Shown(context())).attach();
-        let ended = clock.raw();
-        drop(attached);
+        let (began, ended) = shown(clock);
         let time = |ticks| SystemTime::UNIX_EPOCH + Duration::from_nanos(clock.delta_as_nanos(0, ticks));
         BATCH.with_borrow_mut(|batch| {
             batch.push(SpanData {
@@ -166,6 +160,13 @@ pub fn flush(exporter: &Null) {
 
 /// As many spans as the SDK hands over at once.
 const FULL: usize = 512;
+
+/// A span that is in the context from the first reading to the second.
+fn shown(clock: &Clock) -> (u64, u64) {
+    let began = clock.raw();
+    let _attached = Context::current_with_span(Shown(context())).attach();
+    (began, clock.raw())
+}
 
 fn context() -> SpanContext {
     let (trace, span) = (TraceId::from(black_box(7)), SpanId::from(black_box(7)));
