@@ -342,6 +342,7 @@ impl<'a> Scrubbing<'a> {
         clean
     }
 }
+
 /// The keys that this crate sets.
 const OWN: [&str; 11] = [
     "busy_ns",
